@@ -1,0 +1,182 @@
+"""The operations of ChatServer, written once for both clients."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Literal, Protocol, TypeVar, cast, overload
+
+from chatloom.core.http import JSON
+from chatloom.core.operations import Mode, PerMode, Resource, operation, read_json, streamable
+from chatserver_sdk.models import (
+    ChatCompletionResponse,
+    MessageLike,
+    ModelsResponse,
+    message_dicts,
+)
+from chatserver_sdk.streaming import AsyncCompletionStream, CompletionReading, CompletionStream
+
+Answer = TypeVar("Answer", covariant=True)
+Pieces = TypeVar("Pieces", covariant=True)
+
+_PATH = "/v1/chat/completions"
+
+
+class CreateCompletion(Protocol[Answer, Pieces]):
+    """Answer *messages*: in one piece, or with ``stream=True`` as an iterator of text."""
+
+    @overload
+    def __call__(
+        self,
+        model: str,
+        messages: Sequence[MessageLike],
+        temperature: float = 0.7,
+        max_tokens: int = 4000,
+        top_p: float = 1.0,
+        stream: Literal[False] = False,
+        user: str | None = None,
+        system_prompt: str | None = None,
+        *,
+        session_id: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+        organization_id: str | None = None,
+        workflow: str | None = None,
+        variables: Mapping[str, object] | None = None,
+        allowed_tools: Sequence[str] | None = None,
+        setting_sources: Sequence[str] | None = None,
+        mcp_servers: Mapping[str, object] | None = None,
+    ) -> Answer:
+        """Answer in one piece."""
+        ...
+
+    @overload
+    def __call__(
+        self,
+        model: str,
+        messages: Sequence[MessageLike],
+        temperature: float = 0.7,
+        max_tokens: int = 4000,
+        top_p: float = 1.0,
+        *,
+        stream: Literal[True],
+        user: str | None = None,
+        system_prompt: str | None = None,
+        session_id: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+        organization_id: str | None = None,
+        workflow: str | None = None,
+        variables: Mapping[str, object] | None = None,
+        allowed_tools: Sequence[str] | None = None,
+        setting_sources: Sequence[str] | None = None,
+        mcp_servers: Mapping[str, object] | None = None,
+    ) -> Pieces:
+        """Answer piece by piece."""
+        ...
+
+    @overload
+    def __call__(
+        self,
+        model: str,
+        messages: Sequence[MessageLike],
+        temperature: float,
+        max_tokens: int,
+        top_p: float,
+        stream: Literal[True],
+        user: str | None = None,
+        system_prompt: str | None = None,
+        *,
+        session_id: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+        organization_id: str | None = None,
+        workflow: str | None = None,
+        variables: Mapping[str, object] | None = None,
+        allowed_tools: Sequence[str] | None = None,
+        setting_sources: Sequence[str] | None = None,
+        mcp_servers: Mapping[str, object] | None = None,
+    ) -> Pieces:
+        """Answer piece by piece."""
+        ...
+
+
+class ChatServer(Resource[Mode]):
+    """Everything the ChatServer API offers."""
+
+    def _create_completion(
+        self,
+        model: str,
+        messages: Sequence[MessageLike],
+        temperature: float = 0.7,
+        max_tokens: int = 4000,
+        top_p: float = 1.0,
+        stream: bool = False,
+        user: str | None = None,
+        system_prompt: str | None = None,
+        *,
+        session_id: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+        organization_id: str | None = None,
+        workflow: str | None = None,
+        variables: Mapping[str, object] | None = None,
+        allowed_tools: Sequence[str] | None = None,
+        setting_sources: Sequence[str] | None = None,
+        mcp_servers: Mapping[str, object] | None = None,
+    ) -> Coroutine[object, None, ChatCompletionResponse] | AsyncCompletionStream:
+        """Answer *messages*: in one piece, or with ``stream=True`` as an iterator of text.
+
+        Messages are `Message` objects, dicts or plain strings, also mixed. *user*
+        has the exchange recorded in that end user's sessions; *session_id*, the
+        ``system_fingerprint`` of an earlier answer, continues its session. What
+        *metadata* holds wins over the arguments of the same name. Raises
+        `ChatServerError`, and `StreamInterruptedError` while a stream is read.
+        """
+        payload: dict[str, object] = {
+            "model": model,
+            "messages": message_dicts(messages),
+            "temperature": temperature,
+            "max_tokens": max_tokens,
+            "top_p": top_p,
+            "stream": stream,
+        }
+        if user:
+            payload["user"] = user
+        if system_prompt:
+            payload["system_prompt"] = system_prompt
+        arguments: dict[str, object] = {
+            "session_id": session_id,
+            "user_id": user,
+            "organization_id": organization_id,
+            "workflow": workflow,
+            "variables": variables,
+            "allowed_tools": allowed_tools,
+            "setting_sources": setting_sources,
+            "mcp_servers": mcp_servers,
+        }
+        given = {name: value for name, value in arguments.items() if value is not None}
+        if told := {**given, **(metadata or {})}:
+            payload["metadata"] = told
+        if not stream:
+            return self._post(_PATH, payload, _completion)
+        return AsyncCompletionStream(
+            self._opening(_PATH, payload), CompletionReading(), self._engine.named, f"POST {_PATH}"
+        )
+
+    create_completion: PerMode[
+        CreateCompletion[ChatCompletionResponse, CompletionStream],
+        CreateCompletion[Coroutine[None, None, ChatCompletionResponse], AsyncCompletionStream],
+    ] = streamable(_create_completion)
+
+    @operation
+    async def list_models(self) -> ModelsResponse:
+        """List the models on offer."""
+        return await self._get("/v1/models", _models)
+
+
+def _completion(body: bytes) -> ChatCompletionResponse:
+    return ChatCompletionResponse.from_dict(_object(body))
+
+
+def _models(body: bytes) -> ModelsResponse:
+    return ModelsResponse.from_dict(_object(body))
+
+
+def _object(body: bytes) -> dict[str, JSON]:
+    return cast("dict[str, JSON]", read_json(body))

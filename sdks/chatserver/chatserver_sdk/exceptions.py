@@ -1,0 +1,119 @@
+"""What can go wrong.
+
+    ChatServerError                 everything this SDK raises
+    ├── BadRequestError             400
+    ├── UnauthorizedError           401
+    ├── ForbiddenError              403
+    ├── NotFoundError               404
+    ├── RateLimitError              429
+    ├── InternalServerError         5xx
+    ├── ChatServerConnectionError   no answer arrived (also a chatloom `TransportError`)
+    │   └── ChatServerTimeoutError  it took too long (also a `TimeoutError`)
+    └── StreamInterruptedError      a streamed answer broke off (also a chatloom `StreamError`)
+
+All of them are `chatloom.ChatloomError`, and carry its attributes: status_code,
+code, request_id, retry_after, attempts, body.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from chatloom.core.errors import (
+    ChatloomError,
+    StatusError,
+    StreamError,
+    TimedOut,
+    TransportError,
+)
+from chatloom.core.http import JSON
+
+__all__ = [
+    "BadRequestError",
+    "ChatServerConnectionError",
+    "ChatServerError",
+    "ChatServerTimeoutError",
+    "ForbiddenError",
+    "InternalServerError",
+    "NotFoundError",
+    "RateLimitError",
+    "StreamInterruptedError",
+    "UnauthorizedError",
+]
+
+
+class ChatServerError(ChatloomError):
+    """Base of all errors of this SDK."""
+
+    _by_status: ClassVar[dict[int, type[ChatServerError]]] = {}
+
+    def __init_subclass__(cls, *, status: int | None = None) -> None:
+        super().__init_subclass__()
+        if status is not None:
+            cls._by_status[status] = cls
+
+    def __init__(
+        self, message: str = "", status_code: int | None = None, response: JSON = None
+    ) -> None:
+        super().__init__(message, status_code=status_code, body=response)
+
+    @property
+    def response(self) -> JSON:
+        """The body of the answer; the same as `body`."""
+        return self.body
+
+
+class BadRequestError(ChatServerError, StatusError, status=400):
+    """The request's parameters are invalid."""
+
+
+class UnauthorizedError(ChatServerError, StatusError, status=401):
+    """The API key is missing, wrong, revoked or expired."""
+
+
+class ForbiddenError(ChatServerError, StatusError, status=403):
+    """The API key may not do this."""
+
+
+class NotFoundError(ChatServerError, StatusError, status=404):
+    """No such thing, or none that this key may see."""
+
+
+class RateLimitError(ChatServerError, StatusError, status=429):
+    """Too many requests, even after waiting as long as the server asked."""
+
+
+class InternalServerError(ChatServerError, StatusError, status=500):
+    """The server, or the provider behind it, failed. Stands for every 5xx."""
+
+
+class ChatServerConnectionError(ChatServerError, TransportError):
+    """No answer arrived."""
+
+
+class ChatServerTimeoutError(ChatServerConnectionError, TimedOut):
+    """Connecting, or the silence between two reads, took longer than `timeout`."""
+
+
+class StreamInterruptedError(ChatServerError, StreamError):
+    """A streamed answer failed, or ended before it was whole.
+
+    Its `text` is what had arrived, `usage` what the server had counted.
+    """
+
+
+def documented(error: ChatloomError) -> ChatServerError:
+    """Turn any error of the engine into the one the document names."""
+    return _kind(error).like(error)
+
+
+def _kind(error: ChatloomError) -> type[ChatServerError]:
+    if isinstance(error, StreamError):
+        return StreamInterruptedError
+    if isinstance(error, TimedOut):
+        return ChatServerTimeoutError
+    if isinstance(error, TransportError):
+        return ChatServerConnectionError
+    if isinstance(error, StatusError) and error.status_code is not None:
+        return ChatServerError._by_status.get(min(error.status_code, 500), ChatServerError)
+    return ChatServerError

@@ -1,0 +1,212 @@
+"""A completion that arrives piece by piece."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypedDict, cast
+
+import msgspec
+
+from chatloom.core.errors import StreamError, Truncated
+from chatloom.core.event_stream import EventStreamDecoder
+from chatloom.core.http import JSON
+from chatloom.core.streams import AsyncStream, Reading, Stream
+from chatserver_sdk.models import ChatCompletionResponse, UsageInfo
+
+__all__ = ["AsyncCompletionStream", "CompletionStream", "StreamMetadata"]
+
+
+class StreamMetadata(TypedDict):
+    """What a stream has told beside its text; `None` until it did."""
+
+    system_fingerprint: str | None
+    usage: UsageInfo | None
+    id: str | None
+    model: str | None
+    finish_reason: str | None
+
+
+class _Function(msgspec.Struct, gc=False):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _ToolCall(msgspec.Struct, gc=False):
+    index: int = 0
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _Delta(msgspec.Struct, gc=False):
+    content: str | None = None
+    role: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+
+
+class _Choice(msgspec.Struct, gc=False):
+    index: int = 0
+    delta: _Delta | None = None
+    finish_reason: str | None = None
+
+
+class _Chunk(msgspec.Struct, gc=False):
+    choices: list[_Choice] = []
+    id: str | None = None
+    created: int = 0
+    model: str | None = None
+    system_fingerprint: str | None = None
+    usage: dict[str, JSON] | None = None
+    error: JSON = None
+
+
+_decode = msgspec.json.Decoder(_Chunk).decode
+
+_NOT_FINISHED = frozenset({None, "", "content"})
+"""Also what an older server writes where the answer goes on."""
+
+
+class CompletionReading(Reading[str, str]):
+    """Reads chunks of a chat completion; the pieces are the text of the first choice."""
+
+    def __init__(self) -> None:
+        self._events = EventStreamDecoder()
+        self._texts: list[str] = []
+        self._calls: dict[int, dict[str, JSON]] = {}
+        self._arguments: dict[int, list[str]] = {}
+        self._created = 0
+        self.metadata = StreamMetadata(
+            system_fingerprint=None, usage=None, id=None, model=None, finish_reason=None
+        )
+
+    @property
+    def text(self) -> str:  # type: ignore[override]  # joined when asked for, not at each piece
+        """The text so far."""
+        return "".join(self._texts)
+
+    def feed(self, data: bytes) -> Sequence[str]:
+        """Take in the next bytes; hand out the texts they complete."""
+        pieces: list[str] = []
+        for event in self._events.feed(data):
+            if event.data == b"[DONE]":
+                self.complete = True
+                break
+            try:
+                chunk = _decode(event.data)
+            except msgspec.MsgspecError as error:
+                self.failure = Truncated(f"the stream sent something unreadable: {error}")
+                break
+            if chunk.error is not None:
+                self.failure = _told(chunk.error)
+                break
+            self.last_event_id = event.id
+            self._take(chunk, pieces)
+        self._texts += pieces
+        return pieces
+
+    def _take(self, chunk: _Chunk, pieces: list[str]) -> None:
+        known = self.metadata
+        if known["id"] is None:
+            known["id"], known["model"], self._created = chunk.id, chunk.model, chunk.created
+        if chunk.system_fingerprint and known["system_fingerprint"] is None:
+            known["system_fingerprint"] = chunk.system_fingerprint
+        if chunk.usage:
+            self.usage = cast("JSON", chunk.usage)
+            known["usage"] = UsageInfo.from_dict(chunk.usage)
+        for choice in chunk.choices:
+            if choice.index != 0:
+                continue
+            if choice.finish_reason not in _NOT_FINISHED:
+                known["finish_reason"] = choice.finish_reason
+            if choice.delta is not None:
+                if choice.delta.content:
+                    pieces.append(choice.delta.content)
+                for call in choice.delta.tool_calls or ():
+                    self._call(call)
+
+    def _call(self, part: _ToolCall) -> None:
+        call = self._calls.setdefault(part.index, {"id": "", "type": "function"})
+        function = cast("dict[str, JSON]", call.setdefault("function", {"name": ""}))
+        if part.id:
+            call["id"] = part.id
+        if part.function is not None:
+            if part.function.name:
+                function["name"] = part.function.name
+            self._arguments.setdefault(part.index, []).append(part.function.arguments or "")
+        function["arguments"] = "".join(self._arguments.get(part.index, ()))
+
+    def whole(self) -> str:
+        """The text of the answer."""
+        return self.text
+
+    def completion(self) -> ChatCompletionResponse:
+        """What has arrived, as a plain completion holds it."""
+        known = self.metadata
+        message: dict[str, JSON] = {"role": "assistant", "content": self.text}
+        if self._calls:
+            message["tool_calls"] = [self._calls[index] for index in sorted(self._calls)]
+        response = ChatCompletionResponse.from_dict(
+            {
+                "id": known["id"],
+                "created": self._created,
+                "model": known["model"],
+                "choices": [
+                    {"index": 0, "message": message, "finish_reason": known["finish_reason"]}
+                ],
+                "system_fingerprint": known["system_fingerprint"],
+            }
+        )
+        response.usage = known["usage"] or UsageInfo()
+        return response
+
+
+def _told(error: JSON) -> StreamError:
+    details = error if isinstance(error, dict) else {}
+    message = details.get("message", error)
+    failure = StreamError(str(message), body=cast("JSON", {"error": error}))
+    code = details.get("code") or details.get("type")
+    failure.code = code if isinstance(code, str) else None
+    return failure
+
+
+class AsyncCompletionStream(AsyncStream[str, str]):
+    """The text of an answer, piece by piece, as it arrives.
+
+    Iterate it with ``async for``, or await `collect` for the whole text. It
+    raises `StreamInterruptedError` when the answer fails or ends too early.
+    """
+
+    _reading: CompletionReading
+
+    @property
+    def metadata(self) -> StreamMetadata:
+        """What the stream has told so far: system_fingerprint, usage and more."""
+        return self._reading.metadata
+
+    @property
+    def completion(self) -> ChatCompletionResponse:
+        """What has arrived so far, as a plain completion would hold it, tool calls included."""
+        return self._reading.completion()
+
+    def settled(self) -> CompletionStream:
+        """Open the stream and offer it to a blocking caller."""
+        return CompletionStream(self)
+
+
+class CompletionStream(Stream[str, str]):
+    """The text of an answer, piece by piece, as it arrives.
+
+    Iterate it, or call `collect` for the whole text. It raises
+    `StreamInterruptedError` when the answer fails or ends too early.
+    """
+
+    _source: AsyncCompletionStream
+
+    @property
+    def metadata(self) -> StreamMetadata:
+        """What the stream has told so far: system_fingerprint, usage and more."""
+        return self._source.metadata
+
+    @property
+    def completion(self) -> ChatCompletionResponse:
+        """What has arrived so far, as a plain completion would hold it, tool calls included."""
+        return self._source.completion

@@ -1,0 +1,38 @@
+"""All commands, put together."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from chatloom import __version__
+from chatloom.cli import doctor, keys, models, serve
+
+application = typer.Typer(
+    name="chatloom",
+    help="One process, one file: chat conversations for any model and any OpenAI client.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"chatloom {__version__}")
+        raise typer.Exit
+
+
+@application.callback()
+def _about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None: ...
+
+
+application.command("serve")(serve.serve)
+application.add_typer(keys.commands, name="keys")
+application.command("models")(models.models)
+application.command("doctor")(doctor.doctor)

@@ -1,0 +1,134 @@
+"""Where keys are made and revoked: at the server that has the database open, else in the file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from chatloom.core.http import path
+from chatloom.core.operations import BlockingClient, Engine, Sync, operation, typed
+from chatloom.core.secret import Secret
+from chatloom.policies.authorize import Authorize
+from chatloom.server.identity import Identity
+from chatloom.server.ids import milliseconds
+from chatloom.server.lock import DatabaseLock, Holder, Locked
+from chatloom.server.protocols.chatloom import tell_key
+from chatloom.server.store.sqlite import SQLiteStore
+from chatloom.transports.blocking import BlockingTransport
+from chatloom.wire import chatloom as wire
+
+T = TypeVar("T")
+
+
+class Desk(Protocol):
+    """What can be done with keys. Raises `ChatloomError` or `Refusal`."""
+
+    def list(self) -> wire.KeyList: ...
+    def create(self, wanted: wire.NewKey) -> wire.Key: ...
+    def rotate(self, id: str, rotation: wire.Rotation) -> wire.Key: ...
+    def revoke(self, id: str) -> wire.Key: ...
+
+
+@contextmanager
+def desk(database: Path) -> Iterator[Desk]:
+    """Open the desk of *database*."""
+    lock = DatabaseLock(database)
+    try:
+        lock.acquire()
+    except Locked as locked:
+        if locked.holder is None:
+            raise
+        with _remote(locked.holder) as remote:
+            yield remote
+        return
+    try:
+        yield _Local(database)
+    finally:
+        lock.release()
+
+
+class _Remote(BlockingClient):
+    """The desk of a running server."""
+
+    @operation
+    async def list(self) -> wire.KeyList:
+        """List every key."""
+        return await self._get("/admin/keys", typed(wire.KeyList))
+
+    @operation
+    async def create(self, wanted: wire.NewKey) -> wire.Key:
+        """Make a key."""
+        return await self._post("/admin/keys", wanted, typed(wire.Key))
+
+    @operation
+    async def rotate(self, id: str, rotation: wire.Rotation) -> wire.Key:
+        """Give a key a new secret."""
+        return await self._post(path("/admin/keys/{id}/rotate", id=id), rotation, typed(wire.Key))
+
+    @operation
+    async def revoke(self, id: str) -> wire.Key:
+        """Revoke a key."""
+        request = self._engine.request("DELETE", path("/admin/keys/{id}", id=id))
+        return await self._send(request, typed(wire.Key))
+
+
+def _remote(holder: Holder) -> _Remote:
+    transport = BlockingTransport(holder.url)
+    return _Remote(Engine(Sync, transport, [Authorize(Secret(holder.token))]))
+
+
+class _Local:
+    """The desk of a file that no server has open."""
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+
+    def _with(self, act: Callable[[SQLiteStore, Identity], Awaitable[T]]) -> T:
+        async def opened() -> T:
+            store = SQLiteStore(self._database)
+            try:
+                return await act(store, Identity(store, dev=False))
+            finally:
+                await store.close()
+
+        return asyncio.run(opened())
+
+    def list(self) -> wire.KeyList:
+        async def act(store: SQLiteStore, _: Identity) -> wire.KeyList:
+            return wire.KeyList([tell_key(key) for key in await store.keys()])
+
+        return self._with(act)
+
+    def create(self, wanted: wire.NewKey) -> wire.Key:
+        days = wanted.expires_in_days
+
+        async def act(_: SQLiteStore, identity: Identity) -> wire.Key:
+            key, secret = await identity.mint(
+                name=wanted.name,
+                account_id=wanted.account_id,
+                scopes=wanted.scopes,
+                models=wanted.models,
+                expires_at=None if days is None else milliseconds() + int(days * 86_400_000),
+            )
+            return tell_key(key, secret)
+
+        return self._with(act)
+
+    def rotate(self, id: str, rotation: wire.Rotation) -> wire.Key:
+        async def act(_: SQLiteStore, identity: Identity) -> wire.Key:
+            key, secret = await identity.rotate(id, overlap=rotation.overlap_seconds)
+            return tell_key(key, secret)
+
+        return self._with(act)
+
+    def revoke(self, id: str) -> wire.Key:
+        async def act(store: SQLiteStore, identity: Identity) -> wire.Key:
+            await identity.revoke(id)
+            key = await store.key(id)
+            assert key is not None
+            return tell_key(key)
+
+        return self._with(act)

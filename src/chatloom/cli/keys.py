@@ -1,0 +1,130 @@
+"""``chatloom keys``: create, list, rotate, revoke."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+from rich.table import Table
+
+from chatloom.cli.shared import (
+    AsJSON,
+    Database,
+    database_path,
+    fail,
+    failing_clearly,
+    out,
+    print_json,
+)
+from chatloom.wire.chatloom import Key, NewKey, Rotation
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from chatloom.cli.desk import Desk
+
+commands = typer.Typer(help="Make, list, rotate and revoke API keys.", no_args_is_help=True)
+
+Id = Annotated[str, typer.Argument(help="The key's id, as `chatloom keys list` shows it.")]
+
+
+@contextmanager
+def _desk(db: Path | None) -> Iterator[Desk]:
+    from chatloom.cli.desk import desk
+    from chatloom.server.refusal import Refusal
+
+    with failing_clearly():
+        try:
+            with desk(database_path(db).absolute()) as opened:
+                yield opened
+        except (Refusal, msgspec.ValidationError) as error:
+            fail(str(error))
+
+
+@commands.command("create")
+def create(
+    name: Annotated[str, typer.Argument(help="What it is for.")],
+    account: Annotated[
+        str | None, typer.Option(help="An account's id; by default a new account.")
+    ] = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="chat, models, admin or platform; may be repeated. [chat, models]"),
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="Only these models; * is allowed; may be repeated.")
+    ] = None,
+    days: Annotated[float | None, typer.Option(help="Days until it expires.")] = None,
+    db: Database = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Make a key. It is shown once."""
+    wanted = NewKey(
+        name=name,
+        account_id=account,
+        scopes=scope or ["chat", "models"],
+        models=model or None,
+        expires_in_days=days,
+    )
+    with _desk(db) as desk:
+        _show_new(desk.create(wanted), as_json)
+
+
+@commands.command("rotate")
+def rotate(
+    id: Id,
+    overlap: Annotated[float, typer.Option(help="Seconds the old secret keeps working.")] = 3600,
+    db: Database = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Give a key a new secret. It is shown once."""
+    with _desk(db) as desk:
+        _show_new(desk.rotate(id, Rotation(overlap_seconds=overlap)), as_json)
+
+
+@commands.command("revoke")
+def revoke(id: Id, db: Database = None, as_json: AsJSON = False) -> None:
+    """Revoke a key, at once."""
+    with _desk(db) as desk:
+        key = desk.revoke(id)
+    if as_json:
+        print_json(key)
+    else:
+        out.print(f"revoked [bold]{key.name}[/] ({key.id})")
+
+
+@commands.command("list")
+def list_keys(db: Database = None, as_json: AsJSON = False) -> None:
+    """List every key, without secrets."""
+    with _desk(db) as desk:
+        found = desk.list()
+    if as_json:
+        print_json(found)
+        return
+    table = Table(box=None, header_style="bold")
+    for column in ("id", "name", "begins with", "scopes", "state", "last used"):
+        table.add_column(column, no_wrap=column == "id")
+    for key in found.keys:
+        table.add_row(
+            key.id, key.name, key.hint, ", ".join(key.scopes), _state(key), key.last_used_at or "-"
+        )
+    out.print(table)
+
+
+def _state(key: Key) -> str:
+    if key.revoked_at:
+        return "[red]revoked[/]"
+    if key.expires_at:
+        return f"until {key.expires_at[:10]}"
+    return "[yellow]dev[/]" if key.dev else "[green]active[/]"
+
+
+def _show_new(key: Key, as_json: bool) -> None:
+    if as_json:
+        print_json(key)
+        return
+    out.print(f"[bold]{key.secret}[/]")
+    out.print(f"  {key.name} ({key.id}), account {key.account_id}; shown only now")

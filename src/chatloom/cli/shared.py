@@ -1,0 +1,77 @@
+"""What the commands have in common: options, output, and how they fail."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import msgspec
+import typer
+from rich.console import Console
+
+from chatloom.core.errors import ChatloomError
+from chatloom.server.settings import ServerSettings, load
+
+Database = Annotated[
+    Path | None, typer.Option("--db", help="The database file.", envvar="CHATLOOM_DB")
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", help="chatloom.toml; by default the one here, if any.", envvar="CHATLOOM_CONFIG"
+    ),
+]
+AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def database_path(given: Path | None, *, dev: bool = False) -> Path:
+    """The database *given*, else the user's own one."""
+    if given is not None:
+        return given
+    return _data_folder() / ("dev.db" if dev else "chatloom.db")
+
+
+def _data_folder() -> Path:
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home()) / "chatloom"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "chatloom"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "chatloom"
+
+
+def read_settings(given: Path | None) -> ServerSettings:
+    """The configuration *given*, else ``chatloom.toml`` here, else the defaults."""
+    here = Path("chatloom.toml")
+    return load(given or (here if here.is_file() else None))
+
+
+def print_json(value: object) -> None:
+    """Print *value* as one JSON document."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value)).decode() + "\n")
+    sys.stdout.flush()
+
+
+def fail(message: str) -> NoReturn:
+    """Say why on standard error, and exit with 1."""
+    err.print(f"[bold red]chatloom:[/] {_plain(message)}")
+    raise typer.Exit(1)
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+@contextmanager
+def failing_clearly() -> Iterator[None]:
+    """Turn chatloom's own errors into a line and an exit code."""
+    try:
+        yield
+    except ChatloomError as error:
+        fail(error.message)

@@ -1,0 +1,1 @@
+"""Shared by client and server: no I/O, no clock, no asyncio."""

@@ -1,0 +1,113 @@
+"""The two values that cross the transport seam."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from urllib.parse import quote
+
+import msgspec
+
+if TYPE_CHECKING:
+    JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
+    """Anything JSON can say."""
+else:
+    JSON = Any  # msgspec resolves annotations, and knows no recursive alias
+
+
+class Timeouts(msgspec.Struct, frozen=True):
+    """How long to wait, in seconds; `None` waits for ever."""
+
+    connect: float | None = 10.0
+    """For a connection, its name lookup and its TLS handshake included."""
+    idle: float | None = 600.0
+    """For the next bytes, once connected."""
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What to send. Resources build it; policies may replace it."""
+
+    method: str
+    path: str
+    """Below the base address, with a leading slash, already quoted."""
+    query: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    """Names in lower case."""
+    body: bytes = b""
+    streamed: bool = False
+    """Whether the answer's body is wanted piece by piece."""
+    timeouts: Timeouts = Timeouts()
+    deadline: float | None = None
+    """When the whole call must be over, retries included, by `Outside.now`."""
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    def with_header(self, name: str, value: str) -> Request:
+        """Add a header; *name* in lower case."""
+        return msgspec.structs.replace(self, headers=(*self.headers, (name, value)))
+
+    def header(self, name: str) -> str | None:
+        """The value of a header; *name* in lower case."""
+        return next((value for known, value in self.headers if known == name), None)
+
+    @property
+    def is_idempotent(self) -> bool:
+        """Whether sending it twice does no more than sending it once (RFC 9110, 9.2.2)."""
+        return self.method in {"GET", "HEAD", "PUT", "DELETE", "OPTIONS"}
+
+
+class Arriving(Protocol):
+    """A body still on its way."""
+
+    async def read(self) -> bytes:
+        """Wait for the next bytes; ``b""`` at the end of a whole body.
+
+        Raises `TransportError` when the body stops short of its announced end.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give the connection back: to the pool after the end, else to the system."""
+        ...
+
+    def abandon(self) -> None:
+        """Drop the connection at once, without waiting; for finalisers, from any thread."""
+        ...
+
+
+class Response(msgspec.Struct):
+    """What came back. A streamed request leaves the body *arriving*."""
+
+    status: int
+    headers: Mapping[str, str] = {}
+    """Names in lower case; repeated ones joined by ``", "``."""
+    body: bytes = b""
+    arriving: Arriving | None = None
+    attempts: int = 1
+
+    async def read(self) -> bytes:
+        """Read the body to its end."""
+        if self.arriving is not None:
+            arriving, self.arriving = self.arriving, None
+            pieces: list[bytes] = []
+            try:
+                while piece := await arriving.read():
+                    pieces.append(piece)
+            except BaseException:
+                arriving.abandon()
+                raise
+            await arriving.close()
+            self.body = b"".join(pieces)
+        return self.body
+
+
+def path(template: str, **parts: str) -> str:
+    """Fill ``{name}`` places of *template*, each part quoted so that it stays one segment."""
+    return template.format(**{name: _segment(value) for name, value in parts.items()})
+
+
+def _segment(value: str) -> str:
+    if value in {"", ".", ".."}:
+        raise ValueError(f"{value!r} cannot be part of an address")
+    return quote(value, safe="")

@@ -1,0 +1,108 @@
+"""A client's settings: argument, environment, configuration file, default, in that order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from chatloom.core.errors import SettingsError
+from chatloom.core.http import Timeouts
+from chatloom.core.secret import Secret
+
+
+class Habits(msgspec.Struct, frozen=True, kw_only=True):
+    """What an SDK's document says when nobody says otherwise."""
+
+    base_url: str
+    key_variable: str
+    """The SDK's own environment variable for the key."""
+    url_variable: str
+    timeout: float | None = 600.0
+    max_retries: int = 2
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client was told, from whichever place."""
+
+    base_url: str
+    """Without a trailing slash."""
+    api_key: Secret | None
+    timeout: float | None
+    """Seconds to wait for a connection, and for each read."""
+    max_retries: int
+    log: str | None
+    """A level for the ``chatloom`` logger."""
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """The documented meaning of ``timeout``: connect and idle-read."""
+        return Timeouts(self.timeout, self.timeout)
+
+
+def resolve(
+    habits: Habits,
+    environ: Mapping[str, str],
+    config: Callable[[], Mapping[str, object]],
+    *,
+    base_url: str | None = None,
+    api_key: str | Secret | None = None,
+    timeout: float | None = None,
+    max_retries: int | None = None,
+) -> Settings:
+    """Settle a client's settings.
+
+    A *base_url* equal to the documented default, and a *timeout* equal to it,
+    count as not given, so that copied examples still obey the environment.
+    *config* reads the ``[client]`` table of the configuration file; it is asked
+    only for what is not settled before. Raises `SettingsError`.
+    """
+    table: Mapping[str, object] | None = None
+
+    def look_up(own: str | None, common: str, name: str) -> str | None:
+        nonlocal table
+        for variable in (own, common):
+            if variable and environ.get(variable):
+                return environ[variable]
+        if table is None:
+            table = config()
+        value = table.get(name)
+        return None if value is None else str(value)
+
+    if base_url is None or base_url.rstrip("/") == habits.base_url.rstrip("/"):
+        base_url = look_up(habits.url_variable, "CHATLOOM_BASE_URL", "base_url") or habits.base_url
+    if api_key is None:
+        api_key = look_up(habits.key_variable, "CHATLOOM_API_KEY", "api_key")
+    if timeout is None or timeout == habits.timeout:
+        told = look_up(None, "CHATLOOM_TIMEOUT", "timeout")
+        timeout = habits.timeout if told is None else _number("timeout", told)
+    if max_retries is None:
+        told = look_up(None, "CHATLOOM_MAX_RETRIES", "max_retries")
+        max_retries = habits.max_retries if told is None else int(_number("max_retries", told))
+    return Settings(
+        base_url=_address(base_url),
+        api_key=Secret(api_key) if isinstance(api_key, str) else api_key,
+        timeout=_positive("timeout", timeout),
+        max_retries=max(0, max_retries),
+        log=look_up(None, "CHATLOOM_LOG", "log"),
+    )
+
+
+def _address(base_url: str) -> str:
+    address = base_url.strip().rstrip("/")
+    if not address.startswith(("http://", "https://")):
+        raise SettingsError(f"base_url must begin with http:// or https://, not {base_url!r}")
+    return address
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise SettingsError(f"{name} must be a number, not {text!r}") from None
+
+
+def _positive(name: str, value: float | None) -> float | None:
+    if value is not None and not value > 0:
+        raise SettingsError(f"{name} must be more than 0 seconds, not {value}")
+    return value

@@ -1,0 +1,234 @@
+"""Answers that come in pieces.
+
+The life of a stream: opened (the request is sent, an error status raises),
+read (bytes go into a `Reading`, pieces come out), and over, in one of three
+ways: the reading saw the answer's own end; the answer said that it failed, or
+stopped without its end, and the error is raised once; or the caller closed it.
+However it ends, the connection is given back, also when it is merely dropped.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
+
+from chatloom.core.errors import ChatloomError, StreamError, TransportError, Truncated
+from chatloom.core.inline import run_inline
+
+if TYPE_CHECKING:
+    from chatloom.core.http import JSON, Response
+
+Piece = TypeVar("Piece")
+Whole = TypeVar("Whole")
+
+
+class Reading(Generic[Piece, Whole]):
+    """Makes sense of one streamed answer: bytes in, pieces out."""
+
+    complete: bool = False
+    """The answer has said that it is whole."""
+    failure: StreamError | None = None
+    """The answer has said that it failed; raised after the pieces before it."""
+    text: str = ""
+    """The text so far."""
+    usage: JSON = None
+    """The usage told so far, in the server's words."""
+    last_event_id: str = ""
+
+    def feed(self, data: bytes) -> Sequence[Piece]:
+        """Take in the next bytes; hand out the pieces they complete."""
+        raise NotImplementedError
+
+    def whole(self) -> Whole:
+        """Everything read so far, as one value."""
+        raise NotImplementedError
+
+
+class AsyncStream(Generic[Piece, Whole]):
+    """Pieces of an answer, as they arrive.
+
+    Iterate it with ``async for``; use ``async with`` to be sure it is closed if
+    you stop early. Awaiting it sends the request and hands the stream back, its
+    headers known.
+    """
+
+    def __init__(
+        self,
+        opening: Callable[[], Coroutine[object, None, Response]],
+        reading: Reading[Piece, Whole],
+        named: Callable[[ChatloomError], ChatloomError],
+        what: str,
+    ) -> None:
+        self._opening = opening
+        self._reading = reading
+        self._named = named
+        self._what = what
+        self._response: Response | None = None
+        self._pieces: deque[Piece] = deque()
+        self._over = False
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The answer's headers, names in lower case; empty before it is opened."""
+        return self._response.headers if self._response else {}
+
+    @property
+    def text(self) -> str:
+        """The text that has arrived so far."""
+        return self._reading.text
+
+    async def collect(self) -> Whole:
+        """Read to the end and return the whole answer, with what was read before.
+
+        Raises what iterating raises.
+        """
+        await self._open()
+        while await self._fill():
+            self._pieces.clear()
+        return self._reading.whole()
+
+    async def close(self) -> None:
+        """Give the connection back; iterating afterwards finds nothing more."""
+        self._over = True
+        self._pieces.clear()
+        response = self._response
+        if response is not None and response.arriving is not None:
+            arriving, response.arriving = response.arriving, None
+            await arriving.close()
+
+    def settled(self) -> Stream[Piece, Whole]:
+        """Open the stream and offer it to a blocking caller."""
+        return Stream(self)
+
+    async def _open(self) -> None:
+        if self._response is None and not self._over:
+            self._response = await self._opening()
+
+    async def _fill(self) -> bool:
+        """Wait until there are pieces; False when there will be no more."""
+        await self._open()
+        reading = self._reading
+        while not self._over:
+            if reading.complete:
+                await self.close()
+            elif reading.failure is not None:
+                await self.close()
+                raise self._finished(reading.failure)
+            else:
+                self._pieces.extend(reading.feed(await self._read()))
+                if self._pieces:
+                    return True
+        return False
+
+    async def _read(self) -> bytes:
+        assert self._response is not None
+        assert self._response.arriving is not None
+        try:
+            data = await self._response.arriving.read()
+        except TransportError as error:
+            self._abandon()
+            raise self._truncated(str(error)) from error
+        except BaseException:
+            self._abandon()
+            raise
+        if not data:
+            self._abandon()
+            raise self._truncated("the answer ended before it said that it was done")
+        return data
+
+    def _truncated(self, reason: str) -> ChatloomError:
+        return self._finished(Truncated(f"{self._what}: {reason}"))
+
+    def _finished(self, error: StreamError) -> ChatloomError:
+        """Tell *error* how far the answer came."""
+        response = self._response
+        assert response is not None
+        error.text = self._reading.text
+        error.usage = self._reading.usage
+        error.status_code = error.status_code or response.status
+        error.request_id = response.headers.get("x-request-id")
+        error.attempts = response.attempts
+        if turn := response.headers.get("x-chatloom-turn"):
+            error.resume_token = f"{turn}:{self._reading.last_event_id}"
+        return self._named(error)
+
+    def _abandon(self) -> None:
+        self._over = True
+        response = self._response
+        if response is not None and response.arriving is not None:
+            arriving, response.arriving = response.arriving, None
+            arriving.abandon()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Piece:
+        if not self._pieces and not await self._fill():
+            raise StopAsyncIteration
+        return self._pieces.popleft()
+
+    async def _opened(self) -> Self:
+        await self._open()
+        return self
+
+    def __await__(self) -> Generator[object, None, Self]:
+        return self._opened().__await__()
+
+    async def __aenter__(self) -> Self:
+        await self._open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_response", None) is not None:
+            self._abandon()
+
+
+class Stream(Generic[Piece, Whole]):
+    """Pieces of an answer, as they arrive.
+
+    Iterate it; use ``with`` to be sure it is closed if you stop early.
+    """
+
+    def __init__(self, source: AsyncStream[Piece, Whole]) -> None:
+        run_inline(source._open())
+        self._source = source
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The answer's headers, names in lower case."""
+        return self._source.headers
+
+    @property
+    def text(self) -> str:
+        """The text that has arrived so far."""
+        return self._source.text
+
+    def collect(self) -> Whole:
+        """Read to the end and return the whole answer, with what was read before.
+
+        Raises what iterating raises.
+        """
+        return run_inline(self._source.collect())
+
+    def close(self) -> None:
+        """Give the connection back; iterating afterwards finds nothing more."""
+        run_inline(self._source.close())
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Piece:
+        pieces = self._source._pieces
+        if not pieces and not run_inline(self._source._fill()):
+            raise StopIteration
+        return pieces.popleft()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

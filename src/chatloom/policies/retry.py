@@ -1,0 +1,123 @@
+"""Try again where that cannot take effect twice.
+
+| what happened              | a harmless request | a POST                                    |
+| -------------------------- | ------------------ | ----------------------------------------- |
+| it was never sent          | again              | again                                     |
+| 429                        | again              | again                                     |
+| 408                        | again              | not                                       |
+| 5xx                        | again              | where the SDK promises it                 |
+| the answer was lost        | again              | where promised, or the server honours keys |
+| ``x-should-retry`` is told | as told            | as told                                   |
+
+A 409 is repeated only on the server's word. Nothing is repeated after the head
+of a streamed answer has arrived.
+"""
+
+from __future__ import annotations
+
+from chatloom.core.errors import ConnectError, TransportError
+from chatloom.core.http import Request, Response
+from chatloom.core.outside import Outside
+from chatloom.core.wait import asked_wait
+from chatloom.policies.identify import KEY
+
+
+class Retry:
+    """Repeat a failed request, at most *max_retries* times.
+
+    Waits ``first_delay * 2**n`` seconds, at most *longest_delay*, less up to a
+    quarter by chance; or what the server asks. Asked to wait longer than
+    *patience*, or past the request's deadline, it gives up at once.
+    """
+
+    def __init__(
+        self,
+        max_retries: int = 2,
+        *,
+        first_delay: float = 0.5,
+        longest_delay: float = 8.0,
+        patience: float = 120.0,
+        repeats_failed_posts: bool = False,
+        repeats_lost_posts: bool = False,
+    ) -> None:
+        self._max_retries = max_retries
+        self._first_delay = first_delay
+        self._longest_delay = longest_delay
+        self._patience = patience
+        self._repeats_failed_posts = repeats_failed_posts
+        self._repeats_lost_posts = repeats_lost_posts
+        self._keys_honoured = False
+
+    async def __call__(self, request: Request, outside: Outside, /) -> Response:
+        attempt = 1
+        while True:
+            failure: TransportError | None = None
+            response: Response | None = None
+            try:
+                response = await outside.send(_counted(request, attempt))
+            except TransportError as error:
+                failure = error
+                error.attempts = attempt
+            else:
+                response.attempts = attempt
+                self._keys_honoured = self._keys_honoured or KEY in response.headers
+                if response.status < 400:
+                    return response
+            delay = self._delay(request, response, failure, attempt, outside)
+            if delay is None:
+                if response is not None:
+                    return response
+                assert failure is not None
+                raise failure
+            if response is not None and response.arriving is not None:
+                await response.arriving.close()
+            await outside.sleep(delay)
+            attempt += 1
+
+    def _delay(
+        self,
+        request: Request,
+        response: Response | None,
+        failure: TransportError | None,
+        attempt: int,
+        outside: Outside,
+    ) -> float | None:
+        """How long to wait before the next attempt; `None` for none."""
+        if attempt > self._max_retries:
+            return None
+        if response is not None:
+            wanted = self._repeats_answer(request, response)
+        else:
+            wanted = self._repeats_loss(request, failure)
+        if not wanted:
+            return None
+        delay = None if response is None else asked_wait(response.headers, outside.wall_time())
+        if delay is None:
+            longest = min(self._first_delay * 2 ** (attempt - 1), self._longest_delay)
+            delay = longest * (1 - outside.random() / 4)
+        too_late = request.deadline is not None and outside.now() + delay >= request.deadline
+        return None if delay > self._patience or too_late else delay
+
+    def _repeats_answer(self, request: Request, response: Response) -> bool:
+        told = response.headers.get("x-should-retry")
+        if told in {"true", "false"}:
+            return told == "true"
+        status = response.status
+        if status == 429:
+            return True
+        if status == 408:
+            return request.is_idempotent
+        return status >= 500 and (request.is_idempotent or self._repeats_failed_posts)
+
+    def _repeats_loss(self, request: Request, failure: TransportError | None) -> bool:
+        if isinstance(failure, ConnectError) or request.is_idempotent:
+            return True
+        keyed = self._keys_honoured and request.header(KEY) is not None
+        return keyed or self._repeats_lost_posts
+
+
+def _counted(request: Request, attempt: int) -> Request:
+    """Tell the server which repetition this is, by the name other SDKs use."""
+    if attempt == 1:
+        return request
+    return request.with_header("x-stainless-retry-count", str(attempt - 1))

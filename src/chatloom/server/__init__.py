@@ -1,0 +1,1 @@
+"""The server: conversations as trees, turns that end in one outcome, money that adds up."""

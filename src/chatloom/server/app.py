@@ -1,0 +1,178 @@
+"""The ASGI application: guards, routing, and the two ways an answer goes out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from chatloom.server.call import BrokenOff, Call, Reply, StreamedReply
+from chatloom.server.chat.turns import Turns
+from chatloom.server.guards import check_host, check_origin
+from chatloom.server.identity import Identity, require
+from chatloom.server.ids import new_id
+from chatloom.server.models.registry import Registry
+from chatloom.server.protocols import chatloom, chatserver, documentation
+from chatloom.server.protocols.envelopes import owner_of, refuse
+from chatloom.server.refusal import Refusal
+from chatloom.server.routes import Route, RouteTable
+from chatloom.server.settings import ServerSettings
+from chatloom.server.store.contract import Key, Store
+
+_log = logging.getLogger("chatloom.server")
+
+ROUTES: tuple[Route, ...] = (*chatserver.ROUTES, *chatloom.ROUTES, *documentation.ROUTES)
+
+_SECURITY = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"referrer-policy", b"no-referrer"),
+)
+
+
+class Services(msgspec.Struct, kw_only=True):
+    """What endpoints work with."""
+
+    settings: ServerSettings
+    store: Store
+    identity: Identity
+    registry: Registry
+    turns: Turns
+    dev: bool
+    routes: Sequence[Route] = ROUTES
+
+    async def close(self, grace: float) -> None:
+        """Let running turns end, then close everything."""
+        await self.turns.close(grace)
+        await self.registry.close()
+        await self.store.close()
+
+
+class App:
+    """Serves all protocols."""
+
+    def __init__(self, services: Services, *, grace: float = 10.0) -> None:
+        self._services = services
+        self._grace = grace
+        self._table = RouteTable(services.routes)
+        self._hosts = frozenset(services.settings.hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._answer(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._services.close(self._grace)
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = _headers(scope)
+        path = scope["path"]
+        route: Route | None = None
+        request_id = _request_id(headers)
+        try:
+            check_host(headers.get("host"), self._hosts)
+            check_origin(headers, dev=self._services.dev)
+            methods, parts = self._table.find(path)
+            route = _route(methods, scope)
+            call = Call(self._services, scope, receive, headers, parts)
+            if route.scope != "public":
+                call.key = await self._admit(headers, route)
+            reply = await route.endpoint(call)
+        except Refusal as refusal:
+            reply = refuse(refusal, route.owner if route else owner_of(path))
+        except Exception:
+            _log.exception("%s %s failed (request %s)", scope["method"], path, request_id)
+            broken = Refusal("internal", "the server failed; its log says why", code="internal")
+            reply = refuse(broken, route.owner if route else owner_of(path))
+        common = (*_SECURITY, (b"x-request-id", request_id.encode()))
+        if isinstance(reply, StreamedReply):
+            await _send_stream(reply, common, send)
+        else:
+            await _send_whole(reply, common, send)
+
+    async def _admit(self, headers: Mapping[str, str], route: Route) -> Key:
+        key = await self._services.identity.of(credential_of(headers))
+        require(key, route.scope)
+        return key
+
+
+def credential_of(headers: Mapping[str, str]) -> str | None:
+    """The key a request shows, in any of the forms the five services use."""
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    if scheme.lower() in {"bearer", "apikey"} and value.strip():
+        return value.strip()
+    return headers.get("x-api-key")
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in cast("list[tuple[bytes, bytes]]", scope["headers"]):
+        text = name.decode("latin-1")
+        if text in found and text in {"host", "authorization", "origin"}:
+            found[text] = "\0"  # said twice, so nobody can tell which is meant
+        else:
+            found[text] = value.decode("latin-1")
+    return found
+
+
+def _request_id(headers: Mapping[str, str]) -> str:
+    """The caller's own ``X-Request-Id``, echoed where it is harmless; it means nothing here."""
+    told = headers.get("x-request-id", "")
+    return told if 0 < len(told) <= 128 and told.isascii() and told.isprintable() else new_id()
+
+
+def _route(methods: Mapping[str, Route], scope: Scope) -> Route:
+    method = "GET" if scope["method"] == "HEAD" else scope["method"]
+    if not methods:
+        raise Refusal("not_found", f"there is nothing at {scope['path']}", code="unknown_route")
+    route = methods.get(method)
+    if route is None:
+        allowed = ", ".join(sorted(methods))
+        raise Refusal(
+            "method_not_allowed",
+            f"{scope['path']} takes {allowed}, not {scope['method']}",
+            code="method_not_allowed",
+        )
+    return route
+
+
+async def _send_whole(reply: Reply, common: Sequence[tuple[bytes, bytes]], send: Send) -> None:
+    headers = [
+        (b"content-type", reply.content_type),
+        (b"content-length", str(len(reply.body)).encode()),
+        *common,
+        *reply.headers,
+    ]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+async def _send_stream(
+    reply: StreamedReply, common: Sequence[tuple[bytes, bytes]], send: Send
+) -> None:
+    headers = [
+        (b"content-type", reply.content_type),
+        (b"x-accel-buffering", b"no"),
+        *common,
+        *reply.headers,
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    try:
+        async for piece in reply.pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    except BrokenOff:
+        # Returning without a last body makes the server cut the connection: no client can
+        # take what it got for the whole answer.
+        return
+    await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,166 @@
+"""What an endpoint is given, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+from starlette.datastructures import QueryParams
+from starlette.types import Receive, Scope
+
+from chatloom.core.http import JSON
+from chatloom.server.refusal import Refusal, invalid
+
+if TYPE_CHECKING:
+    from chatloom.server.app import Services
+    from chatloom.server.store.contract import Key
+
+T = TypeVar("T")
+
+DEEPEST = 64
+"""Levels of nesting that JSON from outside may have."""
+
+
+class Call:
+    """One request on its way to an endpoint; `key` is set once it is known."""
+
+    key: Key
+
+    def __init__(
+        self,
+        services: Services,
+        scope: Scope,
+        receive: Receive,
+        headers: Mapping[str, str],
+        parts: Mapping[str, str],
+    ) -> None:
+        self.services = services
+        self.scope = scope
+        self.headers = headers
+        self.parts = parts
+        """What stands in the ``{name}`` places of the route's path."""
+        self._receive = receive
+
+    @property
+    def query(self) -> QueryParams:
+        """The query string."""
+        return QueryParams(self.scope["query_string"])
+
+    async def body(self) -> bytes:
+        """Read the body. Raises `Refusal` past the limit."""
+        limit = self.services.settings.max_body_bytes
+        announced = self.headers.get("content-length", "")
+        if announced.isdigit() and int(announced) > limit:
+            raise _too_large(limit)
+        message = await self._receive()
+        body: bytes = message.get("body", b"")
+        if message.get("more_body"):
+            body = await self._rest(body, limit)
+        if len(body) > limit:
+            raise _too_large(limit)
+        return body
+
+    async def _rest(self, first: bytes, limit: int) -> bytes:
+        pieces, size, more = [first], len(first), True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise invalid("the connection was closed before the body was whole")
+            pieces.append(message.get("body", b""))
+            size += len(pieces[-1])
+            if size > limit:
+                raise _too_large(limit)
+            more = message.get("more_body", False)
+        return b"".join(pieces)
+
+    async def json(self) -> JSON:
+        """Read the body as JSON. Raises `Refusal` for what is none, or too deep."""
+        return read_json(await self.body())
+
+    async def read(self, kind: type[T]) -> T:
+        """Read the body as *kind*; an empty one counts as ``{}``. Raises `Refusal`."""
+        body = await self.body()
+        return convert(read_json(body) if body.strip() else {}, kind)
+
+
+def read_json(body: bytes) -> JSON:
+    """Decode JSON from outside. Raises `Refusal` for what is none, or too deep."""
+    if _is_deep(body):
+        raise invalid(f"the JSON is nested deeper than {DEEPEST} levels", code="too_deep")
+    try:
+        decoded: JSON = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise invalid(f"the body is not valid JSON: {error}", code="invalid_json") from error
+    return decoded
+
+
+def convert(data: JSON, kind: type[T]) -> T:
+    """Check *data* against *kind*. Raises `Refusal` that names the place at fault."""
+    if not isinstance(data, dict):
+        raise invalid("the body must be a JSON object", code="invalid_json")
+    try:
+        return msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        message, _, place = str(error).partition(" - at `$")
+        param = place.rstrip("`").lstrip(".") or None
+        if param is None and "missing required field" in message:
+            param = message.rpartition("field `")[2].rstrip("`")
+        raise invalid(f"{param}: {message}" if param else message, param=param) from error
+
+
+def _is_deep(body: bytes) -> bool:
+    if body.count(b"[") + body.count(b"{") <= DEEPEST:
+        return False
+    depth, in_text, escaped = 0, False, False
+    for byte in body:
+        if in_text:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:
+                escaped = True
+            elif byte == 0x22:
+                in_text = False
+        elif byte == 0x22:
+            in_text = True
+        elif byte in b"[{":
+            depth += 1
+            if depth > DEEPEST:
+                return True
+        elif byte in b"]}":
+            depth -= 1
+    return False
+
+
+def _too_large(limit: int) -> Refusal:
+    return Refusal("too_large", f"the body is larger than {limit} bytes", code="request_too_large")
+
+
+class Reply(msgspec.Struct):
+    """A whole answer."""
+
+    body: bytes
+    status: int = 200
+    headers: list[tuple[bytes, bytes]] = []
+    content_type: bytes = b"application/json"
+
+
+class StreamedReply(msgspec.Struct):
+    """An answer in pieces.
+
+    The pieces may end with `BrokenOff`: then the connection is cut instead of
+    ended, so that no client takes it for a whole answer.
+    """
+
+    pieces: AsyncIterator[bytes]
+    headers: list[tuple[bytes, bytes]] = []
+    content_type: bytes = b"text/event-stream; charset=utf-8"
+
+
+class BrokenOff(Exception):
+    """The answer failed; what was to be said about it has been sent."""
+
+
+def json_reply(value: object, status: int = 200) -> Reply:
+    """Answer *value* as JSON."""
+    return Reply(msgspec.json.encode(value), status)

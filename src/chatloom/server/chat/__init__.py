@@ -1,0 +1,1 @@
+"""Conversations, branches, messages and turns: no protocol, no HTTP, no SQL."""

@@ -1,0 +1,39 @@
+"""The one command every protocol's chat request becomes."""
+
+from __future__ import annotations
+
+import msgspec
+
+from chatloom.core.http import JSON
+from chatloom.server.chat.message import Message
+from chatloom.server.models.driver import Parameters
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """Grow a conversation by an answer."""
+
+    account_id: str
+    key_id: str
+    protocol: str
+    model: str
+    messages: list[Message]
+    parameters: Parameters
+    streamed: bool
+    system_prompt: str | None = None
+    """Leads the context; stays with the turn and never enters the tree."""
+    extra: dict[str, JSON] = {}
+    """Fields for the provider that chatloom does not know."""
+    end_user: str | None = None
+    """Names somebody inside the key's own account; the conversation is listed as theirs."""
+    conversation_id: str | None = None
+    branch_id: str | None = None
+    parent_id: str | None = None
+    metadata: dict[str, JSON] = {}
+    """Kept with the turn, and with the conversation it starts."""
+    attempt_key: str = ""
+    """The same for every repetition of one request."""
+
+    @property
+    def names_a_place(self) -> bool:
+        """Whether the request says where it belongs."""
+        return bool(self.conversation_id or self.branch_id or self.parent_id)

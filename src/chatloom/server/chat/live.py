@@ -1,0 +1,242 @@
+"""A turn while it lives: dispatched, streamed, settled.
+
+It lives by itself, not on any reader's connection. What it says is committed
+before anybody is told; its last words, with how it ended, are committed
+together with the tree and the ledger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
+
+import msgspec
+
+from chatloom.server.chat.answer import Answer
+from chatloom.server.chat.message import Message
+from chatloom.server.chat.tree import grow
+from chatloom.server.ids import milliseconds
+from chatloom.server.models import tokens
+from chatloom.server.models.driver import (
+    Delta,
+    Driver,
+    Finish,
+    FinishReason,
+    Prompt,
+    ProviderError,
+    Usage,
+)
+from chatloom.server.store.contract import Node, Opening, Outcome, Settlement, Store
+
+_log = logging.getLogger("chatloom.turns")
+
+REPLAY_MILLISECONDS = 24 * 3600 * 1000
+
+_OUTCOMES: dict[FinishReason, Outcome] = {
+    "stop": "complete",
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "content_filter": "content_filter",
+}
+
+
+class LiveTurn:
+    """One attempt to grow a conversation.
+
+    `said` holds the deltas that may be shown, in order; it only ever grows, and
+    its last entries come together with `outcome`.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        driver: Driver,
+        prompt: Prompt,
+        opening: Opening,
+        parent: Node | None,
+        new: Sequence[Message],
+        prompt_tokens: int,
+    ) -> None:
+        self.id = opening.turn_id
+        self.opening = opening
+        self.prompt = prompt
+        self.said: list[Delta] = []
+        self.answer = Answer()
+        self.outcome: Outcome | None = None
+        self.problem: ProviderError | None = None
+        self.usage: Usage | None = None
+        """What is charged, once it is settled; `None` for nothing."""
+        self.message_id: str | None = None
+        self._store = store
+        self._driver = driver
+        self._parent = parent
+        self._new = new
+        self._prompt_tokens = prompt_tokens
+        self._waiting: list[Delta] = []  # said by the provider, not yet committed
+        self._held: list[Delta] = []  # to be told last, once everything is settled
+        self._first_token_at: int | None = None
+        self._changed: asyncio.Future[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> asyncio.Task[None]:
+        """Dispatch it; the task ends when it is settled."""
+        self._task = asyncio.create_task(self._run(), name=f"turn {self.id}")
+        return self._task
+
+    def cancel(self) -> None:
+        """Stop it; it is settled as cancelled."""
+        if self._task is not None and self.outcome is None:
+            self._task.cancel()
+
+    async def follow(self, after: int = 0) -> AsyncIterator[list[Delta]]:
+        """Read it: what was said behind the first *after* deltas, then the rest as it comes."""
+        while True:
+            if after < len(self.said):
+                batch = self.said[after:]
+                after = len(self.said)
+                yield batch
+            elif self.outcome is not None:
+                return
+            else:
+                await self.change()
+
+    async def ended(self) -> None:
+        """Wait until it is settled."""
+        while self.outcome is None:
+            await self.change()
+
+    async def change(self) -> None:
+        """Wait until more was said, or it ended."""
+        if self._changed is None:
+            self._changed = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._changed)
+
+    async def _run(self) -> None:
+        try:
+            outcome = await self._listen()
+        except ProviderError as error:
+            self.problem = error
+            outcome = "truncated" if error.kind == "truncated" else "provider_error"
+        except asyncio.CancelledError:
+            outcome = "cancelled"
+        except Exception as error:
+            _log.exception("turn %s failed", self.id)
+            self.problem = ProviderError("unavailable", f"internal error ({type(error).__name__})")
+            outcome = "provider_error"
+        await asyncio.shield(asyncio.create_task(self._settle(outcome)))
+
+    async def _listen(self) -> Outcome:
+        choices = self.prompt.parameters.n
+        async for deltas in self._driver.answer(self.prompt):
+            self._take(deltas)
+            if self.opening.streamed and self._waiting and not self.answer.is_whole(choices):
+                await self._commit()
+        if not self.answer.is_whole(choices):
+            raise ProviderError("truncated", "the provider stopped before its answer was whole")
+        reason = self.answer.choices[0].finish_reason
+        assert reason is not None
+        return _OUTCOMES[reason]
+
+    def _take(self, deltas: Sequence[Delta]) -> None:
+        if self._first_token_at is None and deltas:
+            self._first_token_at = milliseconds()
+        self.answer.add(deltas)
+        for delta in deltas:
+            if isinstance(delta, Finish | Usage):
+                self._held.append(delta)
+            else:
+                self._waiting.append(delta)
+
+    async def _commit(self) -> None:
+        batch = self._waiting
+        last = len(self.said) + len(batch)
+        await self._store.append(self.id, last, msgspec.json.encode(batch))
+        self._waiting = []
+        self._tell(batch)
+
+    def _tell(self, deltas: Sequence[Delta]) -> None:
+        self.said += deltas
+        changed, self._changed = self._changed, None
+        if changed is not None and not changed.done():
+            changed.set_result(None)
+
+    async def _settle(self, outcome: Outcome) -> None:
+        usage = self._usage(outcome)
+        last_words = list(self._waiting)
+        if self.problem is None and outcome != "cancelled":
+            last_words += [delta for delta in self._held if isinstance(delta, Finish)]
+            last_words += [usage] if usage is not None else []
+        try:
+            settlement = self._settlement(outcome, usage, last_words)
+            await self._store.settle(settlement)
+        except Exception:
+            _log.exception("turn %s could not be settled", self.id)
+            self.problem = ProviderError("unavailable", "the answer could not be stored")
+            outcome, last_words = "provider_error", []
+        else:
+            self.message_id, self.usage = settlement.head_id, usage
+        self.outcome = outcome
+        self._tell(last_words)
+
+    def _settlement(
+        self, outcome: Outcome, usage: Usage | None, last_words: Sequence[Delta]
+    ) -> Settlement:
+        now = milliseconds()
+        keeps = self.answer.said_something or (self.problem is None and outcome != "cancelled")
+        nodes, answers = self._nodes(usage, now) if keeps else ([], [])
+        price = self.opening.price
+        return Settlement(
+            opening=self.opening,
+            outcome=outcome,
+            problem=self.problem.message if self.problem else None,
+            served_model=self.answer.served_model or self.prompt.model,
+            nodes=[*nodes, *answers],
+            head_id=answers[0].id if answers else None,
+            title=_title(self._new),
+            usage=usage,
+            cost=price.of(usage) if price is not None and usage is not None else 0,
+            deltas=msgspec.json.encode([*self.said, *last_words]),
+            deltas_expire_at=now + REPLAY_MILLISECONDS,
+            first_token_at=self._first_token_at,
+            ended_at=now,
+        )
+
+    def _nodes(self, usage: Usage | None, now: int) -> tuple[list[Node], list[Node]]:
+        """The nodes of what was asked, and of each answer to it."""
+        growing = partial(
+            grow, conversation_id=self.opening.conversation_id, turn_id=self.id, now=now
+        )
+        asked = growing(self._parent, self._new)
+        parent = asked[-1] if asked else self._parent
+        answers: list[Node] = []
+        for _, choice in self.answer.ordered():
+            answers += growing(parent, [choice.message()])
+        if answers and usage is not None:
+            answers[0] = msgspec.structs.replace(answers[0], tokens=usage.completion_tokens)
+        return asked, answers
+
+    def _usage(self, outcome: Outcome) -> Usage | None:
+        """What is charged: the provider's figures, else a guess, else nothing."""
+        if self.answer.usage is not None:
+            return self.answer.usage
+        if not self.answer.said_something and outcome in {
+            "provider_error",
+            "cancelled",
+            "truncated",
+        }:
+            return None
+        said = sum(
+            tokens.count("".join((*choice.texts, *choice.reasonings)))
+            for _, choice in self.answer.ordered()
+        )
+        return Usage(self._prompt_tokens, said, estimated=True)
+
+
+def _title(messages: Sequence[Message]) -> str:
+    """The first line of the first thing the user said, at most 80 characters of it."""
+    for message in messages:
+        if message.role == "user" and (text := message.text.strip()):
+            return text.splitlines()[0][:80]
+    return ""

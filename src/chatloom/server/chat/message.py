@@ -1,0 +1,30 @@
+"""What a message says, apart from where it stands in a tree."""
+
+from __future__ import annotations
+
+import msgspec
+
+from chatloom.core.http import JSON
+
+
+class Message(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One message, in the words of the OpenAI chat API.
+
+    `content` is text, or a list of parts (``{"type": "text", …}``,
+    ``{"type": "image_url", …}`` …), or `None` beside tool calls.
+    """
+
+    role: str
+    content: str | list[dict[str, JSON]] | None = None
+    name: str | None = None
+    tool_calls: list[dict[str, JSON]] | None = None
+    tool_call_id: str | None = None
+    refusal: str | None = None
+
+    @property
+    def text(self) -> str:
+        """Its text alone, parts joined by line ends."""
+        if isinstance(self.content, str):
+            return self.content
+        parts = [part.get("text") for part in self.content or ()]
+        return "\n".join(part for part in parts if isinstance(part, str))

@@ -1,0 +1,150 @@
+"""Where in which tree an exchange goes.
+
+A list that holds an assistant's message is a history: it is followed from the
+root by hash, and branches where it differs. Otherwise everything sent is new,
+and goes on from the message, branch or conversation named. A history that
+names nothing is looked for among the same end user's conversations, so that a
+client which repeats the whole talk each time stays in one conversation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from chatloom.server.chat.ask import Ask
+from chatloom.server.chat.message import Message
+from chatloom.server.chat.tree import is_history, path_hashes
+from chatloom.server.ids import is_id, new_id
+from chatloom.server.refusal import invalid, not_found
+from chatloom.server.store.contract import Branch, Conversation, Node, Store
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an exchange goes, and what stands before it."""
+
+    conversation_id: str
+    starts_conversation: bool
+    branch_id: str | None
+    """The branch that grows; `None` when a new one does."""
+    parent: Node | None
+    before: list[Message]
+    new: list[Message]
+
+
+async def find_place(store: Store, ask: Ask) -> Place:
+    """Find where *ask* goes. Raises `Refusal` for a place this account has not."""
+    conversation = await _conversation(store, ask)
+    if is_history(ask.messages):
+        return await _along_history(store, ask, conversation)
+    if conversation is None:
+        return _beginning(ask.messages)
+    parent, branch = await _named(store, ask, conversation)
+    return await _behind(store, conversation.id, branch, parent, ask.messages)
+
+
+async def _conversation(store: Store, ask: Ask) -> Conversation | None:
+    """The conversation that *ask* names, by its own id or a message's in it."""
+    id = ask.conversation_id
+    if id is None and ask.parent_id is not None:
+        node = await store.node(ask.account_id, ask.parent_id)
+        if node is None:
+            raise not_found("message")
+        id = node.conversation_id
+    if id is None:
+        if ask.branch_id is not None:
+            raise invalid("a branch is named, and no conversation", param="metadata.branch_id")
+        return None
+    found = await store.conversation(ask.account_id, id) if is_id(id) else None
+    if found is None:
+        raise not_found("conversation")
+    if ask.end_user is not None and found.end_user not in {None, ask.end_user}:
+        raise not_found("conversation")
+    return found
+
+
+async def _named(
+    store: Store, ask: Ask, conversation: Conversation
+) -> tuple[Node | None, Branch | None]:
+    """The node to go on from, and the branch that moves."""
+    branches = await store.branches(conversation.id)
+    branch: Branch | None = branches[0]
+    if ask.branch_id is not None:
+        branch = next((one for one in branches if one.id == ask.branch_id), None)
+        if branch is None:
+            raise not_found("branch")
+    assert branch is not None
+    head = branch.head_id
+    if ask.parent_id is not None and ask.parent_id != head:
+        head = ask.parent_id
+        branch = await store.branch_at(conversation.id, head)
+    if head is None:
+        return None, branch
+    node = await store.node(ask.account_id, head)
+    if node is None or node.conversation_id != conversation.id or node.deleted_at is not None:
+        raise not_found("message")
+    return node, branch
+
+
+async def _along_history(store: Store, ask: Ask, conversation: Conversation | None) -> Place:
+    named = conversation.id if conversation else None
+    hashes = path_hashes(ask.messages)
+
+    async def known(length: int) -> Node | None:
+        return await store.find_node(ask.account_id, named, ask.end_user, hashes[length - 1])
+
+    # Where one node is known all before it are, so the last known one is searched for by halves.
+    # Most often it is the answer to the question before.
+    parent, lowest, highest = None, 0, len(hashes)
+    length = highest - 1
+    while lowest < highest:
+        node = await known(length) if length else None
+        if node is None and length:
+            highest = length - 1
+        else:
+            parent, lowest = node or parent, length
+        length = (lowest + highest + 1) // 2
+    if parent is None and conversation is None:
+        return _beginning(ask.messages)
+    id = parent.conversation_id if parent is not None else named
+    assert id is not None
+    branch = await store.branch_at(id, parent.id if parent else None)
+    new = ask.messages[lowest:]
+    return Place(
+        conversation_id=id,
+        starts_conversation=False,
+        branch_id=branch.id if branch else None,
+        parent=parent,
+        before=ask.messages[:lowest],
+        new=new,
+    )
+
+
+def _beginning(messages: list[Message]) -> Place:
+    return Place(
+        conversation_id=new_id(),
+        starts_conversation=True,
+        branch_id=new_id(),
+        parent=None,
+        before=[],
+        new=messages,
+    )
+
+
+async def _behind(
+    store: Store,
+    conversation_id: str,
+    branch: Branch | None,
+    parent: Node | None,
+    messages: list[Message],
+) -> Place:
+    path: Sequence[Node] = await store.path(parent.id) if parent else ()
+    return Place(
+        conversation_id=conversation_id,
+        starts_conversation=False,
+        branch_id=branch.id if branch else None,
+        parent=parent,
+        before=[node.message for node in path if node.deleted_at is None],
+        new=messages,
+    )

@@ -1,0 +1,51 @@
+"""What a browser might be talked into, refused before anything is read."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from chatloom.server.refusal import Refusal
+
+
+def check_host(host: str | None, hosts: frozenset[str]) -> None:
+    """Refuse a ``Host`` that is neither loopback, nor a plain address, nor one of *hosts*.
+
+    A page that rebinds its own name to this machine shows that name here.
+    """
+    name = _host_name(host or "")
+    if not (name == "localhost" or name in hosts or _is_address(name)):
+        raise Refusal(
+            "misdirected",
+            f"this server is not called {name!r}; `hosts` in chatloom.toml adds names",
+            code="unknown_host",
+        )
+
+
+def check_origin(headers: Mapping[str, str], *, dev: bool) -> None:
+    """Refuse foreign web pages in ``--dev``, where any key would do.
+
+    Elsewhere they get no permission to read the answer, and need a key they cannot have.
+    """
+    origin = headers.get("origin")
+    if origin is None or not dev:
+        return
+    if urlsplit(origin).netloc != headers.get("host"):
+        raise Refusal(
+            "forbidden", "the dev server does not talk to other web pages", code="foreign_origin"
+        )
+
+
+def _host_name(host: str) -> str:
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.rpartition(":")[0] if ":" in host else host
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,192 @@
+"""Who is asking: API keys, their scopes, and the accounts they belong to.
+
+A key reads ``loom_`` + 10 characters to be told apart by + 43 of secret (256
+random bits) + 6 of checksum. Only its SHA-256 is stored, and it is shown once.
+Identity comes from the key alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from base64 import urlsafe_b64encode
+from collections import OrderedDict
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from typing import Literal, TypeAlias, get_args
+
+import msgspec
+
+from chatloom.core.secret import Secret
+from chatloom.server.ids import milliseconds, new_id
+from chatloom.server.refusal import Refusal, invalid, not_found
+from chatloom.server.store.contract import ApiSecret, Key, Store
+
+Scope: TypeAlias = Literal["chat", "models", "admin", "platform"]
+"""What a key may do: talk and read back, list models, administer the server or the platform."""
+
+SCOPES: frozenset[str] = frozenset(get_args(Scope))
+USER_SCOPES: frozenset[str] = frozenset({"chat", "models"})
+
+_PREFIX = "loom_"
+_REMEMBERED = 10_000
+_TOUCH_EVERY = 60_000
+
+
+class Identity:
+    """Mints keys, and finds out whose key a credential is."""
+
+    def __init__(self, store: Store, *, dev: bool, control: Secret | None = None) -> None:
+        self._store = store
+        self._dev = dev
+        self._control = hashlib.sha256(control.reveal().encode()).digest() if control else None
+        self._known: OrderedDict[bytes, Key] = OrderedDict()
+        self._used: dict[str, int] = {}
+
+    async def of(self, credential: str | None) -> Key:
+        """The key behind *credential*. Raises `Refusal` unless it is known and still good."""
+        if not credential:
+            raise _unauthenticated("an API key is needed", "missing_api_key")
+        digest = hashlib.sha256(credential.encode()).digest()
+        if self._control is not None and hmac.compare_digest(digest, self._control):
+            return _CONTROL
+        key = self._known.get(digest) or await self._look_up(digest, credential)
+        now = milliseconds()
+        if key.revoked_at is not None:
+            raise _unauthenticated("this API key was revoked", "revoked_api_key")
+        if key.expires_at is not None and key.expires_at <= now:
+            raise _unauthenticated("this API key has expired", "expired_api_key")
+        if key.secret_expires_at is not None and key.secret_expires_at <= now:
+            raise _unauthenticated("this API key was replaced by a newer one", "expired_api_key")
+        if now - self._used.get(key.id, 0) > _TOUCH_EVERY:
+            self._used[key.id] = now
+            await self._store.touch_keys([(key.id, now)])
+        return key
+
+    async def _look_up(self, digest: bytes, credential: str) -> Key:
+        key = await self._store.find_key(digest, milliseconds())
+        if key is None and self._dev:
+            key = await self._make_dev_key(digest, credential)
+        if key is None or (key.dev and not self._dev):
+            raise _unauthenticated("this API key is not known here", "invalid_api_key")
+        self._known[digest] = key
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return key
+
+    async def _make_dev_key(self, digest: bytes, credential: str) -> Key:
+        """In ``--dev`` every key is welcome, and gets an account of its own."""
+        now = milliseconds()
+        account = f"dev-{digest.hex()[:24]}"
+        scopes = SCOPES if credential.startswith("admin") else USER_SCOPES
+        await self._store.account(account, "made by --dev", dev=True, now=now)
+        key = Key(
+            id=new_id(),
+            account_id=account,
+            name="dev",
+            scopes=scopes,
+            created_at=now,
+            dev=True,
+            hint="dev",
+        )
+        try:
+            await self._store.add_key(key, _secret(key, digest, "dev"))
+        except Exception:
+            # Two first requests at once: the other one made it.
+            found = await self._store.find_key(digest, now)
+            if found is None:
+                raise
+            return found
+        return key
+
+    async def mint(
+        self,
+        *,
+        name: str,
+        account_id: str | None = None,
+        scopes: Iterable[str] = USER_SCOPES,
+        models: list[str] | None = None,
+        expires_at: int | None = None,
+    ) -> tuple[Key, Secret]:
+        """Make a key; without *account_id*, in an account of its own."""
+        wanted = frozenset(scopes)
+        if unknown := wanted - SCOPES:
+            known = ", ".join(sorted(SCOPES))
+            raise invalid(
+                f"unknown scope {', '.join(sorted(unknown))}; there are {known}", param="scopes"
+            )
+        now = milliseconds()
+        if account_id is None:
+            account_id = new_id()
+            await self._store.account(account_id, name, dev=False, now=now)
+        secret, digest, hint = _generate()
+        key = Key(
+            id=new_id(),
+            account_id=account_id,
+            name=name,
+            scopes=wanted,
+            models=models,
+            created_at=now,
+            expires_at=expires_at,
+            hint=hint,
+        )
+        await self._store.add_key(key, _secret(key, digest, hint))
+        return key, secret
+
+    async def rotate(self, key_id: str, *, overlap: float) -> tuple[Key, Secret]:
+        """Give a key a new secret; the old one works for *overlap* more seconds."""
+        key = await self._store.key(key_id)
+        if key is None or key.revoked_at is not None:
+            raise not_found("key")
+        now = milliseconds()
+        secret, digest, hint = _generate()
+        await self._store.rotate_key(_secret(key, digest, hint), now + int(overlap * 1000))
+        self._forget(key_id)
+        return msgspec.structs.replace(key, hint=hint), secret
+
+    async def revoke(self, key_id: str) -> None:
+        """Revoke a key, at once."""
+        if not await self._store.revoke_key(key_id, milliseconds()):
+            raise not_found("key")
+        self._forget(key_id)
+
+    def _forget(self, key_id: str) -> None:
+        for digest in [digest for digest, key in self._known.items() if key.id == key_id]:
+            del self._known[digest]
+
+
+_CONTROL = Key(
+    id="control", account_id="control", name="commands", scopes=frozenset({"admin"}), created_at=0
+)
+"""Whoever read the running server's lock file: the commands of its own machine."""
+
+
+def require(key: Key, scope: str) -> None:
+    """Refuse a key that has not *scope*."""
+    if scope not in key.scopes:
+        raise Refusal("forbidden", f"this API key lacks the scope {scope!r}", code="missing_scope")
+
+
+def require_model(key: Key, model: str) -> None:
+    """Refuse a key that is limited to other models."""
+    if key.models is not None and not any(fnmatchcase(model, one) for one in key.models):
+        raise Refusal(
+            "forbidden", f"this API key may not use the model {model!r}", code="model_not_allowed"
+        )
+
+
+def _generate() -> tuple[Secret, bytes, str]:
+    """A new secret, its digest, and how it begins."""
+    hint = _PREFIX + secrets.token_hex(5)
+    value = hint + secrets.token_urlsafe(32)
+    value += urlsafe_b64encode(hashlib.sha256(value.encode()).digest())[:6].decode()
+    return Secret(value), hashlib.sha256(value.encode()).digest(), hint
+
+
+def _secret(key: Key, digest: bytes, hint: str) -> ApiSecret:
+    return ApiSecret(key_id=key.id, digest=digest, hint=hint, created_at=milliseconds())
+
+
+def _unauthenticated(message: str, code: str) -> Refusal:
+    return Refusal("unauthenticated", message, code=code)

@@ -1,0 +1,66 @@
+"""``loom/echo``: says what it was told."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+from chatloom.server.models import faults
+from chatloom.server.models.composed import Composed, compose, spoken
+from chatloom.server.models.driver import Delta, ModelInfo, Price, Prompt, ProviderError
+
+NAME = "loom/echo"
+INFO = ModelInfo(
+    id=NAME,
+    provider="loom",
+    description="Answers with the last message. Offline, and free.",
+    context_length=1_000_000,
+    capabilities=["chat", "streaming", "logprobs"],
+)
+
+
+class Echo:
+    """Answers with the last user message's text."""
+
+    def __init__(self) -> None:
+        self._refusals = faults.Refusals()
+
+    def answer(self, prompt: Prompt) -> AsyncIterator[Sequence[Delta]]:
+        """Say the last user message again."""
+        return faults.perform(NAME, prompt, _write, self._refusals)
+
+    def check(self, prompt: Prompt) -> None:
+        """Raise `ProviderError` for what an echo cannot be asked."""
+        faults.read(prompt.options)
+        asked = prompt.parameters
+        refuse_sound(NAME, prompt)
+        if asked.tool_choice not in (None, "auto", "none"):
+            raise ProviderError("rejected", f"{NAME} calls no tools", param="tool_choice")
+        if (asked.response_format or {}).get("type", "text") != "text":
+            raise ProviderError("rejected", f"{NAME} answers in text only", param="response_format")
+
+    async def models(self) -> Sequence[ModelInfo]:
+        """List the one model."""
+        return [INFO]
+
+    def price(self, model: str) -> Price | None:
+        """It costs nothing."""
+        return Price(prompt=0, completion=0)
+
+    async def close(self) -> None:
+        """Do nothing: it holds nothing."""
+
+
+def refuse_sound(name: str, prompt: Prompt) -> None:
+    """Raise `ProviderError` where *prompt* asks the offline model *name* for more than text."""
+    wanted = prompt.extra.get("modalities")
+    if isinstance(wanted, list) and any(kind != "text" for kind in wanted):
+        raise ProviderError("rejected", f"{name} answers in text only", param="modalities")
+    if prompt.extra.get("audio") is not None:
+        raise ProviderError("rejected", f"{name} has no voice", param="audio")
+
+
+def _write(prompt: Prompt, options: faults.Options) -> Composed:
+    asked = prompt.parameters
+    last = next((m.text for m in reversed(prompt.messages) if m.role == "user"), "")
+    choices = [spoken(last, asked, at, length=options.tokens) for at in range(asked.n)]
+    return compose(prompt, choices)

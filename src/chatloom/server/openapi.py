@@ -1,0 +1,89 @@
+"""``openapi.json`` (OpenAPI 3.1), derived from the route table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+
+from chatloom import __version__
+from chatloom.server.protocols.envelopes import STATUS
+from chatloom.server.routes import Route
+from chatloom.wire.openai import ErrorBody
+
+Document: TypeAlias = dict[str, Any]
+
+
+def describe(routes: Sequence[Route]) -> Document:
+    """Describe *routes*."""
+    types = {kind for route in routes for kind in _types(route)}
+    ordered = sorted(types | {ErrorBody}, key=lambda kind: kind.__name__)
+    schemas, components = msgspec.json.schema_components(
+        ordered, ref_template="#/components/schemas/{name}"
+    )
+    refs = dict(zip(ordered, schemas, strict=True))
+    paths: Document = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, refs)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "chatloom",
+            "version": __version__,
+            "description": "Chat completions for any OpenAI client, stored as trees of messages.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _types(route: Route) -> list[type]:
+    return [kind for kind in (route.request, route.answer, route.streams) if kind is not None]
+
+
+def _operation(route: Route, refs: dict[type, Document]) -> Document:
+    operation: Document = {
+        "operationId": f"{route.owner}_{route.endpoint.__name__}",
+        "tags": [route.owner],
+        "summary": route.summary,
+        "parameters": _parameters(route),
+        "responses": _responses(route, refs),
+    }
+    if route.scope != "public":
+        operation["security"] = [{"key": []}]
+        operation["x-scope"] = route.scope
+    if route.request is not None:
+        operation["requestBody"] = {"required": True, "content": _json(refs[route.request])}
+    return operation
+
+
+def _parameters(route: Route) -> list[Document]:
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"{(\w+)}", route.path)
+    ]
+    if route.paid:
+        parameters.append({"name": "Idempotency-Key", "in": "header", "schema": {"type": "string"}})
+    return parameters
+
+
+def _responses(route: Route, refs: dict[type, Document]) -> Document:
+    content: Document = _json(refs[route.answer]) if route.answer is not None else {}
+    if route.streams is not None:
+        content = {**content, "text/event-stream": {"schema": refs[route.streams]}}
+    responses: Document = {str(route.status): {"description": "Success", "content": content}}
+    for kind in route.errors:
+        responses[str(STATUS[kind])] = {
+            "description": kind.replace("_", " ").capitalize(),
+            "content": _json(refs[ErrorBody]),
+        }
+    return responses
+
+
+def _json(schema: Document) -> Document:
+    return {"application/json": {"schema": schema}}

@@ -1,0 +1,1 @@
+"""Request in, domain command, answer out: one file a protocol."""

@@ -1,0 +1,224 @@
+"""chatloom's own addresses: turns and conversations read back, keys administered."""
+
+from __future__ import annotations
+
+from chatloom.core.secret import Secret
+from chatloom.server.call import Call, Reply, json_reply
+from chatloom.server.ids import is_id, milliseconds
+from chatloom.server.protocols.moments import iso
+from chatloom.server.refusal import invalid, not_found
+from chatloom.server.routes import Route
+from chatloom.server.store import contract
+from chatloom.wire import chatloom as wire
+
+
+async def get_turn(call: Call) -> Reply:
+    """Answer ``GET /v1/turns/{turn_id}``."""
+    store, account = call.services.store, call.key.account_id
+    id = call.parts["turn_id"]
+    turn = await store.turn(account, id) if is_id(id) else None
+    if turn is None:
+        raise not_found("turn")
+    node = await store.node(account, turn.message_id) if turn.message_id else None
+    usage = None
+    if turn.usage is not None:
+        counted = turn.usage
+        usage = wire.TurnUsage(counted.prompt_tokens, counted.completion_tokens, counted.estimated)
+    return json_reply(
+        wire.Turn(
+            id=turn.id,
+            conversation_id=turn.conversation_id,
+            parent_message_id=turn.parent_id,
+            message_id=turn.message_id,
+            protocol=turn.protocol,
+            model=turn.model,
+            served_model=turn.served_model,
+            provider=turn.provider,
+            streamed=turn.streamed,
+            outcome=turn.outcome,
+            problem=turn.problem,
+            text=node.message.text if node else "",
+            usage=usage,
+            cost=None if turn.cost is None else wire.Money.of(turn.cost),
+            started_at=iso(turn.started_at),
+            ended_at=iso(turn.ended_at),
+        )
+    )
+
+
+async def get_conversation(call: Call) -> Reply:
+    """Answer ``GET /v1/conversations/{conversation_id}``, with the messages of one branch."""
+    store, account = call.services.store, call.key.account_id
+    id = call.parts["conversation_id"]
+    found = await store.conversation(account, id) if is_id(id) else None
+    if found is None:
+        raise not_found("conversation")
+    branches = await store.branches(found.id)
+    wanted = call.query.get("branch_id", branches[0].id)
+    branch = next((one for one in branches if one.id == wanted), None)
+    if branch is None:
+        raise not_found("branch")
+    path = await store.path(branch.head_id) if branch.head_id else []
+    return json_reply(
+        wire.Conversation(
+            id=found.id,
+            title=found.title,
+            end_user=found.end_user,
+            message_count=found.message_count,
+            tokens_in=found.tokens_in,
+            tokens_out=found.tokens_out,
+            cost=wire.Money.of(found.cost),
+            branches=[_branch(one) for one in branches],
+            branch_id=branch.id,
+            messages=[_message(node) for node in path],
+        )
+    )
+
+
+def _branch(branch: contract.Branch) -> wire.Branch:
+    return wire.Branch(
+        id=branch.id,
+        name=branch.name,
+        head_id=branch.head_id,
+        forked_from_id=branch.forked_from_id,
+        is_main=branch.is_main,
+    )
+
+
+def _message(node: contract.Node) -> wire.Message:
+    content = node.message.content
+    return wire.Message(
+        id=node.id,
+        parent_id=node.parent_id,
+        role=node.message.role,
+        content=content if isinstance(content, str | None) else [*content],
+        tool_calls=node.message.tool_calls,
+        hash=node.hash.hex(),
+        turn_id=node.turn_id,
+        created_at=iso(node.created_at),
+    )
+
+
+async def list_keys(call: Call) -> Reply:
+    """Answer ``GET /admin/keys``."""
+    return json_reply(wire.KeyList([tell_key(key) for key in await call.services.store.keys()]))
+
+
+async def create_key(call: Call) -> Reply:
+    """Answer ``POST /admin/keys``; the only answer that ever shows the key's secret."""
+    wanted = await call.read(wire.NewKey)
+    days = wanted.expires_in_days
+    key, secret = await call.services.identity.mint(
+        name=wanted.name,
+        account_id=await _known_account(call, wanted.account_id),
+        scopes=wanted.scopes,
+        models=wanted.models,
+        expires_at=None if days is None else milliseconds() + int(days * 86_400_000),
+    )
+    return json_reply(tell_key(key, secret), 201)
+
+
+async def _known_account(call: Call, id: str | None) -> str | None:
+    if id is not None and not await call.services.store.keys(id):
+        raise invalid("no such account", param="account_id")
+    return id
+
+
+async def rotate_key(call: Call) -> Reply:
+    """Answer ``POST /admin/keys/{key_id}/rotate``."""
+    overlap = (await call.read(wire.Rotation)).overlap_seconds
+    key, secret = await call.services.identity.rotate(call.parts["key_id"], overlap=overlap)
+    return json_reply(tell_key(key, secret))
+
+
+async def revoke_key(call: Call) -> Reply:
+    """Answer ``DELETE /admin/keys/{key_id}``."""
+    await call.services.identity.revoke(call.parts["key_id"])
+    key = await call.services.store.key(call.parts["key_id"])
+    assert key is not None
+    return json_reply(tell_key(key))
+
+
+def tell_key(key: contract.Key, secret: Secret | None = None) -> wire.Key:
+    """Describe *key*; with its *secret* only when that was just made."""
+    return wire.Key(
+        id=key.id,
+        account_id=key.account_id,
+        name=key.name,
+        hint=key.hint,
+        scopes=sorted(key.scopes),
+        models=key.models,
+        created_at=iso(key.created_at),
+        expires_at=iso(key.expires_at),
+        revoked_at=iso(key.revoked_at),
+        last_used_at=iso(key.last_used_at),
+        dev=key.dev,
+        secret=secret.reveal() if secret else None,
+    )
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path="/v1/turns/{turn_id}",
+        owner="chatloom",
+        summary="Read a turn back: its outcome, its text, what it took and cost",
+        endpoint=get_turn,
+        scope="chat",
+        answer=wire.Turn,
+        errors=("unauthenticated", "forbidden", "not_found"),
+    ),
+    Route(
+        method="GET",
+        path="/v1/conversations/{conversation_id}",
+        owner="chatloom",
+        summary="Read a conversation back; `branch_id` chooses the branch",
+        endpoint=get_conversation,
+        scope="chat",
+        answer=wire.Conversation,
+        errors=("unauthenticated", "forbidden", "not_found"),
+    ),
+    Route(
+        method="GET",
+        path="/admin/keys",
+        owner="chatloom",
+        summary="List every key, without secrets",
+        endpoint=list_keys,
+        scope="admin",
+        answer=wire.KeyList,
+        errors=("unauthenticated", "forbidden"),
+    ),
+    Route(
+        method="POST",
+        path="/admin/keys",
+        owner="chatloom",
+        summary="Make a key; its secret is shown here only",
+        endpoint=create_key,
+        scope="admin",
+        request=wire.NewKey,
+        answer=wire.Key,
+        status=201,
+        errors=("invalid", "unauthenticated", "forbidden"),
+    ),
+    Route(
+        method="POST",
+        path="/admin/keys/{key_id}/rotate",
+        owner="chatloom",
+        summary="Give a key a new secret; the old one works a while longer",
+        endpoint=rotate_key,
+        scope="admin",
+        request=wire.Rotation,
+        answer=wire.Key,
+        errors=("invalid", "unauthenticated", "forbidden", "not_found"),
+    ),
+    Route(
+        method="DELETE",
+        path="/admin/keys/{key_id}",
+        owner="chatloom",
+        summary="Revoke a key, at once",
+        endpoint=revoke_key,
+        scope="admin",
+        answer=wire.Key,
+        errors=("unauthenticated", "forbidden", "not_found"),
+    ),
+)

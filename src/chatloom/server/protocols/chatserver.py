@@ -1,0 +1,151 @@
+"""ChatServer, and with it every OpenAI client: completions, models, health."""
+
+from __future__ import annotations
+
+import msgspec
+
+from chatloom import __version__
+from chatloom.server.call import Call, Reply, StreamedReply, convert, json_reply, read_json
+from chatloom.server.chat.ask import Ask
+from chatloom.server.identity import require_model
+from chatloom.server.models.driver import ModelInfo, ProviderError
+from chatloom.server.models.registry import UnknownModel
+from chatloom.server.protocols import completions
+from chatloom.server.protocols.envelopes import refusal_of, unknown_model
+from chatloom.server.protocols.moments import iso_now
+from chatloom.server.routes import Route
+from chatloom.wire import chatserver as wire
+from chatloom.wire import openai
+
+FIRST_WORD = 10.0
+"""Seconds a stream waits for its first word, so that an early failure still has a status."""
+
+
+async def complete(call: Call) -> Reply | StreamedReply:
+    """Answer ``POST /v1/chat/completions``."""
+    body = await call.body()
+    request, extra = completions.read_request(read_json(body))
+    metadata = request.metadata or {}
+    told = convert(metadata, wire.RequestMetadata)
+    require_model(call.key, request.model)
+    ask = Ask(
+        account_id=call.key.account_id,
+        key_id=call.key.id,
+        protocol="chatserver",
+        model=request.model,
+        messages=[
+            completions.message_of(message, index) for index, message in enumerate(request.messages)
+        ],
+        parameters=completions.parameters_of(request),
+        streamed=bool(request.stream),
+        system_prompt=request.system_prompt,
+        extra=extra,
+        end_user=told.user_id or request.user or None,
+        conversation_id=told.session_id or told.conversation_id,
+        branch_id=told.branch_id,
+        parent_id=told.parent_message_id,
+        metadata=metadata,
+        attempt_key=completions.repetition_key(
+            call.key.id, call.headers.get("idempotency-key"), body
+        ),
+    )
+    try:
+        turn = await call.services.turns.begin(ask)
+    except UnknownModel as error:
+        raise unknown_model(error) from error
+    except ProviderError as error:
+        raise refusal_of(error) from error
+    headers = [(b"x-chatloom-turn", turn.id.encode())]
+    if not ask.streamed:
+        await turn.ended()
+        return Reply(msgspec.json.encode(completions.completion_of(turn)), headers=headers)
+    await completions.changes_within(turn, FIRST_WORD)
+    if turn.problem is not None and not turn.said:
+        raise refusal_of(turn.problem, turn_id=turn.id)
+    separate = bool(request.stream_options and request.stream_options.include_usage)
+    return StreamedReply(completions.write_stream(turn, separate_usage=separate), headers)
+
+
+async def list_models(call: Call) -> Reply:
+    """Answer ``GET /v1/models``."""
+    found = await call.services.registry.models()
+    return json_reply(openai.ModelList([_model(info) for info in found]))
+
+
+def _model(info: ModelInfo) -> openai.Model:
+    return openai.Model(
+        id=info.id,
+        created=info.created,
+        owned_by=info.provider,
+        provider=info.provider,
+        description=info.description,
+        context_length=info.context_length,
+        capabilities=info.capabilities,
+        metadata={},
+    )
+
+
+async def health(_: Call) -> Reply:
+    """Answer ``GET /health``: the process lives."""
+    return json_reply(wire.Health(timestamp=iso_now(), version=__version__))
+
+
+async def ready(call: Call) -> Reply:
+    """Answer ``GET /ready``: the store takes reads and writes."""
+    await call.services.store.touch_keys([])
+    return json_reply(wire.Ready())
+
+
+ROUTES = (
+    Route(
+        method="POST",
+        path="/v1/chat/completions",
+        owner="chatserver",
+        summary="Answer messages, in one piece or as a stream",
+        endpoint=complete,
+        scope="chat",
+        request=openai.CompletionRequest,
+        answer=openai.Completion,
+        streams=openai.Chunk,
+        errors=(
+            "invalid",
+            "unauthenticated",
+            "forbidden",
+            "not_found",
+            "too_large",
+            "rate_limited",
+            "provider_failed",
+            "timed_out",
+        ),
+        paid=True,
+    ),
+    Route(
+        method="GET",
+        path="/v1/models",
+        owner="chatserver",
+        summary="List the models on offer",
+        endpoint=list_models,
+        scope="models",
+        answer=openai.ModelList,
+        errors=("unauthenticated", "forbidden"),
+    ),
+    Route(
+        method="GET",
+        path="/health",
+        owner="chatserver",
+        summary="Say whether the server lives",
+        endpoint=health,
+        scope="public",
+        answer=wire.Health,
+    ),
+    Route(
+        method="GET",
+        path="/ready",
+        owner="chatserver",
+        summary="Say whether the server can take requests",
+        endpoint=ready,
+        scope="public",
+        answer=wire.Ready,
+        errors=("unavailable",),
+    ),
+)

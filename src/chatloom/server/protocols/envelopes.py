@@ -1,0 +1,131 @@
+"""How each owner of an address says no."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+import msgspec
+
+from chatloom.server.call import Reply
+from chatloom.server.models.driver import ProblemKind, ProviderError
+from chatloom.server.models.registry import UnknownModel
+from chatloom.server.refusal import Kind, Refusal
+from chatloom.server.routes import Owner
+from chatloom.wire.openai import ErrorBody, ErrorDetails
+
+STATUS: Mapping[Kind, int] = {
+    "invalid": 400,
+    "unauthenticated": 401,
+    "forbidden": 403,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "conflict": 409,
+    "too_large": 413,
+    "unsupported_media": 415,
+    "misdirected": 421,
+    "rate_limited": 429,
+    "internal": 500,
+    "provider_failed": 502,
+    "unavailable": 503,
+    "timed_out": 504,
+}
+
+OPENAI_TYPE: Mapping[Kind, str] = {
+    "unauthenticated": "authentication_error",
+    "forbidden": "permission_error",
+    "not_found": "not_found_error",
+    "rate_limited": "rate_limit_error",
+    "internal": "server_error",
+    "provider_failed": "server_error",
+    "unavailable": "server_error",
+    "timed_out": "server_error",
+}
+"""OpenAI's ``error.type``; ``invalid_request_error`` for the rest."""
+
+_PROVIDER: Mapping[ProblemKind, tuple[Kind, str]] = {
+    "rejected": ("invalid", "provider_rejected"),
+    "unauthorized": ("provider_failed", "provider_unauthorized"),
+    "not_found": ("not_found", "model_not_found"),
+    "rate_limited": ("rate_limited", "provider_rate_limited"),
+    "unavailable": ("provider_failed", "provider_unavailable"),
+    "timed_out": ("timed_out", "provider_timed_out"),
+    "truncated": ("provider_failed", "truncated"),
+}
+
+
+def refusal_of(
+    error: ProviderError, *, turn_id: str | None = None, partial: str | None = None
+) -> Refusal:
+    """What a provider's failure means for the caller.
+
+    Where nothing had been said, the failure cost nothing, and the same request
+    may be sent again.
+    """
+    kind, code = _PROVIDER[error.kind]
+    return Refusal(
+        kind,
+        error.message,
+        code=code,
+        param=error.param,
+        retry_after=error.retry_after,
+        repeatable=error.kind in {"rate_limited", "unavailable"} and not partial,
+        turn_id=turn_id,
+        partial=partial,
+    )
+
+
+def unknown_model(error: UnknownModel) -> Refusal:
+    """What an unknown model means for the caller."""
+    return Refusal("not_found", str(error), code="model_not_found", param="model")
+
+
+def openai_error(refusal: Refusal) -> ErrorDetails:
+    """The inner object of OpenAI's error body."""
+    return ErrorDetails(
+        message=refusal.message,
+        type=OPENAI_TYPE.get(refusal.kind, "invalid_request_error"),
+        code=refusal.code,
+        param=refusal.param,
+        retry_after=refusal.retry_after,
+        turn=refusal.turn_id,
+        partial=refusal.partial or None,
+    )
+
+
+def _chatserver(refusal: Refusal) -> object:
+    return ErrorBody(error=openai_error(refusal), detail=refusal.message)
+
+
+Envelope: TypeAlias = Callable[[Refusal], object]
+
+_ENVELOPES: Mapping[Owner, Envelope] = {"chatserver": _chatserver, "chatloom": _chatserver}
+
+_OWNERS: tuple[tuple[str, Owner], ...] = (
+    ("/v1/", "chatserver"),
+    ("/atoms/", "chatserver"),
+    ("/api/v1/platform/", "chatserver"),
+)
+"""Whose an address is that is not in the table, by how it begins."""
+
+
+def owner_of(path: str) -> Owner:
+    """Whose words an error at an unknown *path* is told in."""
+    return next((owner for start, owner in _OWNERS if path.startswith(start)), "chatloom")
+
+
+def refuse(refusal: Refusal, owner: Owner) -> Reply:
+    """Say no in the owner's words."""
+    reply = Reply(msgspec.json.encode(_ENVELOPES[owner](refusal)), STATUS[refusal.kind])
+    reply.headers = []
+    if refusal.retry_after is not None:
+        seconds = max(0, round(refusal.retry_after + 0.499))
+        reply.headers.append((b"retry-after", str(seconds).encode()))
+    if refusal.repeatable is not None:
+        told = b"true" if refusal.repeatable else b"false"
+        reply.headers.append((b"x-should-retry", told))
+    if refusal.kind == "unauthenticated":
+        reply.headers.append((b"www-authenticate", b'Bearer realm="chatloom"'))
+    if refusal.turn_id is not None:
+        reply.headers.append((b"x-chatloom-turn", refusal.turn_id.encode()))
+    return reply

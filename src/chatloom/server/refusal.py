@@ -1,0 +1,63 @@
+"""Saying no, in words that every protocol can translate."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+Kind: TypeAlias = Literal[
+    "invalid",
+    "unauthenticated",
+    "forbidden",
+    "not_found",
+    "method_not_allowed",
+    "conflict",
+    "too_large",
+    "unsupported_media",
+    "misdirected",
+    "rate_limited",
+    "provider_failed",
+    "unavailable",
+    "timed_out",
+    "internal",
+]
+
+
+class Refusal(Exception):
+    """A request that is not fulfilled, and why.
+
+    *code* is for programs, *param* names the part of the request at fault,
+    *retry_after* is in seconds; *repeatable* says whether the same request may
+    be sent again without taking effect twice, `None` where its status says so.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        message: str,
+        *,
+        code: str,
+        param: str | None = None,
+        retry_after: float | None = None,
+        repeatable: bool | None = None,
+        turn_id: str | None = None,
+        partial: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.kind: Kind = kind
+        self.message = message
+        self.code = code
+        self.param = param
+        self.retry_after = retry_after
+        self.repeatable = repeatable
+        self.turn_id = turn_id
+        self.partial = partial
+
+
+def invalid(message: str, *, param: str | None = None, code: str = "invalid_request") -> Refusal:
+    """The request itself is at fault."""
+    return Refusal("invalid", message, code=code, param=param)
+
+
+def not_found(what: str) -> Refusal:
+    """There is no such thing, or none that this key may see: callers cannot tell which."""
+    return Refusal("not_found", f"{what} not found", code="not_found")

@@ -1,0 +1,70 @@
+"""The route table: what there is, who may use it, what goes in and comes out.
+
+Routing, the scope tests and ``openapi.json`` all derive from it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Literal, TypeAlias
+
+import msgspec
+from starlette.routing import compile_path
+
+from chatloom.server.call import Call, Reply, StreamedReply
+from chatloom.server.identity import Scope
+from chatloom.server.refusal import Kind
+
+Owner: TypeAlias = Literal["chatserver", "chatloom"]
+"""Whose words errors are told in."""
+
+Endpoint: TypeAlias = Callable[[Call], Awaitable[Reply | StreamedReply]]
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """One address, and all that is declared of it."""
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    path: str
+    owner: Owner
+    summary: str
+    endpoint: Endpoint
+    scope: Scope | Literal["public"]
+    request: type | None = None
+    answer: type | None = None
+    status: int = 200
+    errors: Sequence[Kind] = ()
+    paid: bool = False
+    """Whether it costs; then it is idempotent by key."""
+    streams: type | None = None
+    """What each event of a streamed answer holds, where there is one."""
+
+
+Methods: TypeAlias = dict[str, Route]
+"""The routes at one path, by method."""
+
+
+class RouteTable:
+    """Finds the route of a request."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self.routes = tuple(routes)
+        self._exact: dict[str, Methods] = {}
+        self._patterns: list[tuple[re.Pattern[str], Methods]] = []
+        for route in self.routes:
+            if "{" not in route.path:
+                self._exact.setdefault(route.path, {})[route.method] = route
+        for path in dict.fromkeys(route.path for route in self.routes if "{" in route.path):
+            methods: Methods = {route.method: route for route in self.routes if route.path == path}
+            self._patterns.append((compile_path(path)[0], methods))
+
+    def find(self, path: str) -> tuple[Mapping[str, Route], Mapping[str, str]]:
+        """The routes at *path* by method, and what stands in its places; both empty for none."""
+        exact = self._exact.get(path)
+        if exact is not None:
+            return exact, {}
+        for pattern, methods in self._patterns:
+            if found := pattern.match(path):
+                return methods, found.groupdict()
+        return {}, {}

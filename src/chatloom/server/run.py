@@ -1,0 +1,179 @@
+"""Running the server: one process, one file, one port."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+import uvicorn
+
+from chatloom.core.errors import SettingsError
+from chatloom.core.secret import Secret
+from chatloom.server.app import App, Services
+from chatloom.server.chat.turns import Turns
+from chatloom.server.identity import SCOPES, Identity
+from chatloom.server.lock import DatabaseLock, Holder
+from chatloom.server.models.registry import Registry
+from chatloom.server.settings import ServerSettings
+from chatloom.server.store.sqlite import SQLiteStore
+
+DEFAULT_PORT = 3284
+
+
+class Start(msgspec.Struct, frozen=True, kw_only=True):
+    """How the server is to run."""
+
+    database: Path
+    settings: ServerSettings
+    host: str = "127.0.0.1"
+    port: int | None = None
+    """`None` for the default one, or a free one near it where that is taken; 0 for any."""
+    dev: bool = False
+    use_providers: bool = True
+    grace: float = 10.0
+    """Seconds that running turns have to end when the server stops."""
+
+
+class Started(msgspec.Struct, frozen=True, kw_only=True):
+    """What to tell whoever started it."""
+
+    url: str
+    database: str
+    dev: bool
+    wanted_port: int | None
+    """The port that was taken, where another one was chosen."""
+    admin_key: Secret | None
+    """Made at the first start, and shown here only."""
+
+
+def serve(start: Start, environ: Mapping[str, str], announce: Callable[[Started], None]) -> None:
+    """Serve until told to stop (Ctrl-C, SIGTERM).
+
+    Raises `SettingsError` for what cannot be: a public address in ``--dev``, a
+    taken port, a database in use.
+    """
+    if start.dev and not _is_loopback(start.host):
+        raise SettingsError(f"--dev accepts any key, so it serves loopback only, not {start.host}")
+    with DatabaseLock(start.database) as lock:
+        listening, wanted = _listen(start.host, start.port)
+        url = _url(listening)
+        token = Secret(secrets.token_urlsafe(32))
+        services = assemble(start, environ, control=token)
+        lock.tell(Holder(url, token.reveal(), os.getpid()))
+
+        async def ready() -> None:
+            announce(
+                Started(
+                    url=url,
+                    database=str(start.database),
+                    dev=start.dev,
+                    wanted_port=wanted,
+                    admin_key=None if start.dev else await _first_key(services),
+                )
+            )
+
+        _run(App(services, grace=start.grace), listening, ready, start.grace)
+
+
+def assemble(
+    start: Start, environ: Mapping[str, str], *, control: Secret | None = None
+) -> Services:
+    """Open the store and put the server's parts together."""
+    store = SQLiteStore(start.database)
+    registry = Registry(start.settings, environ, dev=start.dev, use_providers=start.use_providers)
+    return Services(
+        settings=start.settings,
+        store=store,
+        identity=Identity(store, dev=start.dev, control=control),
+        registry=registry,
+        turns=Turns(store, registry),
+        dev=start.dev,
+    )
+
+
+async def _first_key(services: Services) -> Secret | None:
+    """At the first start, an administrator's key."""
+    if await services.store.keys():
+        return None
+    _, secret = await services.identity.mint(name="admin", scopes=SCOPES)
+    return secret
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], object]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if not self.should_exit:
+            told = self._ready()
+            if asyncio.iscoroutine(told):
+                await told
+
+
+def _run(app: App, listening: socket.socket, ready: Callable[[], object], grace: float) -> None:
+    logging.getLogger("uvicorn.error").addFilter(_is_not_about_broken_answers)
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=int(grace) + 1,
+    )
+    _Server(config, ready).run(sockets=[listening])
+
+
+def _is_not_about_broken_answers(record: logging.LogRecord) -> bool:
+    """A failed stream is left without an end on purpose, and has been logged as a turn."""
+    return "without completing response" not in record.getMessage()
+
+
+def _listen(host: str, port: int | None) -> tuple[socket.socket, int | None]:
+    """A listening socket, and the port it would have had if that were not taken."""
+    candidates = [port] if port is not None else range(DEFAULT_PORT, DEFAULT_PORT + 20)
+    for candidate in candidates:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        if os.name == "posix":
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((host, candidate))
+        except OSError as error:
+            listening.close()
+            if port is not None:
+                raise SettingsError(f"{host}:{port} cannot be served: {error.strerror}") from error
+            continue
+        listening.listen(2048)
+        moved = port is None and candidate != DEFAULT_PORT
+        return listening, DEFAULT_PORT if moved else None
+    raise SettingsError(f"no free port from {DEFAULT_PORT} to {DEFAULT_PORT + 19} on {host}")
+
+
+def _url(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    if host in {"127.0.0.1", "::1"}:
+        host = "localhost" if host == "127.0.0.1" else "[::1]"
+    elif ":" in host:
+        host = f"[{host}]"
+    return f"http://{host}:{port}"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,114 @@
+"""The server's configuration: ``chatloom.toml``, and provider keys found in the environment."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from chatloom.core.errors import SettingsError
+from chatloom.core.secret import Secret
+
+
+class PriceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Prices in US dollars per million tokens."""
+
+    prompt: float
+    completion: float
+    cached: float | None = None
+
+
+class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One provider that speaks the OpenAI protocol."""
+
+    base_url: str
+    """Up to and without ``/chat/completions``."""
+    api_key_env: str | None = None
+    """The environment variable that holds the key; keys do not belong in the file."""
+    models: list[str] = []
+    """Names, or patterns with ``*``, it answers to without the ``provider/`` prefix."""
+    connect_timeout: float = 10.0
+    first_token_timeout: float = 120.0
+    idle_timeout: float = 60.0
+    """Seconds of silence between two pieces of an answer."""
+    max_retries: int = 1
+
+
+class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A name of one's own for a provider's model, or facts about it."""
+
+    provider: str
+    name: str | None = None
+    """The provider's own name for it; the same when not given."""
+    context_length: int | None = None
+    max_output_tokens: int | None = None
+    price: PriceSettings | None = None
+
+
+class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All of ``chatloom.toml`` that concerns the server."""
+
+    providers: dict[str, ProviderSettings] = {}
+    models: dict[str, ModelSettings] = {}
+    aliases: dict[str, str] = {}
+    """Other names: ``"gpt-4o-mini" = "loom/scribe"``."""
+    hosts: list[str] = []
+    """Host names under which the server may be addressed, beside loopback and plain addresses."""
+    max_body_bytes: int = 20 * 1024 * 1024
+    client: dict[str, object] = {}
+    """Left to the SDKs, which may share the file."""
+
+
+def load(path: Path | None) -> ServerSettings:
+    """Read *path*; without one, all defaults.
+
+    Raises `SettingsError` that names the file and the entry.
+    """
+    if path is None:
+        return ServerSettings()
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), ServerSettings)
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+        raise SettingsError(f"{path}: {error}") from error
+
+
+WELL_KNOWN = {
+    "openai": (
+        "OPENAI_API_KEY",
+        ProviderSettings(
+            base_url="https://api.openai.com/v1",
+            api_key_env="OPENAI_API_KEY",
+            models=["gpt-*", "chatgpt-*", "o1*", "o3*", "o4*"],
+        ),
+    ),
+    "openrouter": (
+        "OPENROUTER_API_KEY",
+        ProviderSettings(base_url="https://openrouter.ai/api/v1", api_key_env="OPENROUTER_API_KEY"),
+    ),
+    "ollama": ("OLLAMA_HOST", ProviderSettings(base_url="http://localhost:11434/v1")),
+}
+"""Providers found by themselves when the variable named first is set."""
+
+
+def with_environment(settings: ServerSettings, environ: Mapping[str, str]) -> ServerSettings:
+    """Add the `WELL_KNOWN` providers whose variable is set and that the file does not name."""
+    found: dict[str, ProviderSettings] = {}
+    for name, (variable, provider) in WELL_KNOWN.items():
+        if not environ.get(variable) or name in settings.providers:
+            continue
+        if name == "ollama":
+            host = environ[variable]
+            address = host if "://" in host else f"http://{host}"
+            provider = msgspec.structs.replace(provider, base_url=address.rstrip("/") + "/v1")
+        found[name] = provider
+    return msgspec.structs.replace(settings, providers={**found, **settings.providers})
+
+
+def key_of(provider: ProviderSettings, environ: Mapping[str, str]) -> Secret | None:
+    """The provider's key, where its variable is set."""
+    value = environ.get(provider.api_key_env or "")
+    return Secret(value) if value else None

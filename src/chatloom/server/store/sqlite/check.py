@@ -1,0 +1,76 @@
+"""Looking everything over: hashes, balances, loose ends."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import msgspec
+
+from chatloom.server.chat.tree import node_hash
+from chatloom.server.store.contract import Health, Problem
+from chatloom.server.store.sqlite import rows
+from chatloom.server.store.sqlite.statements import statements
+
+
+def check(connection: sqlite3.Connection) -> Health:
+    """Check the whole database in one consistent view."""
+    connection.execute("BEGIN")
+    try:
+        nodes, wrong_nodes = _nodes(connection)
+        balances, wrong_balances = _balances(connection)
+        sql = statements()
+        stray = [Problem(*row) for row in connection.execute(sql["every_stray"])]
+        damaged = [
+            Problem("file", "integrity", text)
+            for (text,) in connection.execute("PRAGMA integrity_check")
+            if text != "ok"
+        ]
+        open_turns = [id for (id,) in connection.execute(sql["every_open_turn"])]
+        (turns,) = connection.execute("SELECT count(*) FROM turn").fetchone()
+    finally:
+        connection.execute("COMMIT")
+    return Health(
+        {"messages": nodes, "balances": balances, "turns": turns},
+        open_turns,
+        [*damaged, *wrong_nodes, *wrong_balances, *stray],
+    )
+
+
+def _nodes(connection: sqlite3.Connection) -> tuple[int, list[Problem]]:
+    problems: list[Problem] = []
+    count = 0
+    for row in connection.execute(statements()["every_node"]):
+        count += 1
+        node = rows.node(row)
+        parent_hash, parent_depth, others = row[10:]
+        if node.parent_id is not None and parent_hash is None:
+            problems.append(Problem("message", node.id, "its parent is missing"))
+            continue
+        if node.depth != (parent_depth or 0) + 1:
+            problems.append(Problem("message", node.id, "its depth is not its parent's plus one"))
+        if node.deleted_at is not None:
+            continue  # a tombstone keeps the hash of what it no longer holds
+        parents = [] if parent_hash is None else [parent_hash]
+        parents += [bytes.fromhex(other) for other in msgspec.json.decode(others, type=list[str])]
+        if node_hash(node.message, parents) != node.hash:
+            problems.append(Problem("message", node.id, "its content does not match its hash"))
+    return count, problems
+
+
+def _balances(connection: sqlite3.Connection) -> tuple[int, list[Problem]]:
+    problems: list[Problem] = []
+    count = 0
+    for scope, subject, reserved, spent, kept_reserved, kept_spent in connection.execute(
+        statements()["every_balance"]
+    ):
+        count += 1
+        if (reserved, spent) != (kept_reserved, kept_spent):
+            problems.append(
+                Problem(
+                    "balance",
+                    f"{scope} {subject}",
+                    f"the ledger sums to {reserved} reserved and {spent} spent,"
+                    f" the balance says {kept_reserved} and {kept_spent}",
+                )
+            )
+    return count, problems

@@ -1,0 +1,60 @@
+"""Connections to the database file, and bringing its schema up to date."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from chatloom.core.errors import SettingsError
+from chatloom.server.store.sqlite.statements import migrations
+
+APPLICATION_ID = 0x4C4F4F4D  # "LOOM", so that `file` and we can tell whose it is
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """Open the database for one thread at a time; transactions are left to the caller."""
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=10.0
+    )
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    if read_only:
+        connection.execute("PRAGMA query_only=ON")
+    return connection
+
+
+def prepare(path: Path) -> None:
+    """Make the file if there is none, readable by its owner alone, and apply new migrations.
+
+    Raises `SettingsError` for a file that is not ours, or newer than this program.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        path.touch(mode=0o600)
+    connection = connect(path)
+    try:
+        _check_owner(connection, path)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        _migrate(connection, path)
+    except sqlite3.DatabaseError as error:
+        raise SettingsError(f"{path} is not a database chatloom can use: {error}") from error
+    finally:
+        connection.close()
+
+
+def _check_owner(connection: sqlite3.Connection, path: Path) -> None:
+    (owner,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if owner != APPLICATION_ID and tables:
+        raise SettingsError(f"{path} is another program's database")
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    (done,) = connection.execute("PRAGMA user_version").fetchone()
+    known = migrations()
+    if done > known[-1][0]:
+        raise SettingsError(f"{path} was written by a newer chatloom (schema {done})")
+    for number, script in known:
+        if number > done:
+            connection.executescript(f"BEGIN; {script}; PRAGMA user_version={number}; COMMIT;")

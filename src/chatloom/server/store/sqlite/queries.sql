@@ -1,0 +1,216 @@
+-- name: add_account
+INSERT INTO account (id, name, dev, created_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING;
+
+-- name: add_key
+INSERT INTO api_key (id, account_id, parent_id, name, scopes, models, created_at, expires_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: add_secret
+INSERT INTO api_secret (digest, key_id, hint, created_at, expires_at) VALUES (?, ?, ?, ?, ?);
+
+-- name: find_key
+SELECT k.id, k.account_id, k.name, k.scopes, k.models, k.created_at, k.expires_at, k.revoked_at,
+       k.last_used_at, k.parent_id, a.dev, s.hint, s.expires_at
+FROM api_secret s JOIN api_key k ON k.id = s.key_id JOIN account a ON a.id = k.account_id
+WHERE s.digest = ? AND (s.expires_at IS NULL OR s.expires_at > ?);
+
+-- name: key
+SELECT k.id, k.account_id, k.name, k.scopes, k.models, k.created_at, k.expires_at, k.revoked_at,
+       k.last_used_at, k.parent_id, a.dev,
+       (SELECT hint FROM api_secret WHERE key_id = k.id ORDER BY created_at DESC LIMIT 1), NULL
+FROM api_key k JOIN account a ON a.id = k.account_id
+WHERE k.id = ?;
+
+-- name: keys
+SELECT k.id, k.account_id, k.name, k.scopes, k.models, k.created_at, k.expires_at, k.revoked_at,
+       k.last_used_at, k.parent_id, a.dev,
+       (SELECT hint FROM api_secret WHERE key_id = k.id ORDER BY created_at DESC LIMIT 1), NULL
+FROM api_key k JOIN account a ON a.id = k.account_id
+WHERE ?1 IS NULL OR k.account_id = ?1
+ORDER BY k.id DESC;
+
+-- name: revoke_key
+UPDATE api_key SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL;
+
+-- name: expire_secrets
+UPDATE api_secret SET expires_at = min(coalesce(expires_at, ?1), ?1) WHERE key_id = ?2;
+
+-- name: touch_key
+UPDATE api_key SET last_used_at = max(coalesce(last_used_at, 0), ?) WHERE id = ?;
+
+-- name: last_price
+SELECT id, prompt, completion, cached FROM price WHERE model = ? ORDER BY id DESC LIMIT 1;
+
+-- name: add_price
+INSERT INTO price (model, prompt, completion, cached, valid_from) VALUES (?, ?, ?, ?, ?);
+
+-- name: add_conversation
+INSERT INTO conversation (id, account_id, end_user, metadata, created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: add_branch
+INSERT INTO branch (id, conversation_id, name, head_id, parent_branch_id, forked_from_id, is_main,
+                    created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: add_turn
+INSERT INTO turn (id, account_id, key_id, end_user, conversation_id, branch_id, parent_id, protocol,
+                  model, provider, streamed, request, price_id, reserved, started_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: add_entry
+INSERT INTO ledger (id, kind, turn_id, account_id, key_id, end_user, amount, price_id,
+                    prompt_tokens, completion_tokens, estimated, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: move_balance
+INSERT INTO balance (scope, subject, reserved, spent) VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT (scope, subject) DO UPDATE SET reserved = reserved + ?3, spent = spent + ?4;
+
+-- name: append
+INSERT INTO journal (turn_id, last, deltas) VALUES (?, ?, ?);
+
+-- name: end_turn
+UPDATE turn SET outcome = ?, problem = ?, served_model = ?, usage = ?, cost = ?, message_id = ?,
+                first_token_at = ?, ended_at = ?
+WHERE id = ? AND outcome IS NULL;
+
+-- name: turn_price
+SELECT price_id FROM turn WHERE id = ?;
+
+-- name: add_message
+INSERT INTO message (id, conversation_id, account_id, parent_id, depth, role, body, hash, turn_id,
+                     tokens, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: move_branch
+UPDATE branch SET head_id = ?, updated_at = ? WHERE id = ? AND head_id IS ? AND deleted_at IS NULL;
+
+-- name: count_branches
+SELECT count(*) FROM branch WHERE conversation_id = ?;
+
+-- name: grow_conversation
+UPDATE conversation
+SET message_count = message_count + ?, tokens_in = tokens_in + ?, tokens_out = tokens_out + ?,
+    cost = cost + ?, model = ?, title = coalesce(title, ?), listed = max(listed, ?),
+    end_user = coalesce(end_user, ?), updated_at = ?, last_message_at = ?
+WHERE id = ?;
+
+-- name: charge_conversation
+UPDATE conversation SET cost = cost + ? WHERE id = ?;
+
+-- name: drop_empty_branch
+DELETE FROM branch WHERE conversation_id = ?1 AND head_id IS NULL
+    AND (SELECT message_count FROM conversation WHERE id = ?1) = 0
+    AND NOT EXISTS (SELECT 1 FROM turn WHERE conversation_id = ?1 AND outcome IS NULL);
+
+-- name: drop_empty_conversation
+DELETE FROM conversation WHERE id = ?1 AND message_count = 0
+    AND NOT EXISTS (SELECT 1 FROM branch WHERE conversation_id = ?1);
+
+-- name: forget_journal
+DELETE FROM journal WHERE turn_id = ?;
+
+-- name: add_replay
+INSERT INTO replay (turn_id, deltas, expires_at) VALUES (?, ?, ?);
+
+-- name: forget_replays
+DELETE FROM replay WHERE expires_at < ?;
+
+-- name: turn
+SELECT id, account_id, key_id, conversation_id, parent_id, message_id, protocol, model,
+       served_model, provider, streamed, outcome, problem, usage, reserved, cost, started_at,
+       first_token_at, ended_at
+FROM turn WHERE id = ? AND account_id = ?;
+
+-- name: conversation
+SELECT id, account_id, end_user, listed, title, model, metadata, message_count, tokens_in,
+       tokens_out, cost, created_at, updated_at, last_message_at, archived
+FROM conversation WHERE id = ? AND account_id = ? AND deleted_at IS NULL;
+
+-- name: branches
+SELECT id, conversation_id, name, head_id, parent_branch_id, forked_from_id, is_main, active
+FROM branch WHERE conversation_id = ? AND deleted_at IS NULL ORDER BY is_main DESC, id;
+
+-- name: branch_at
+SELECT id, conversation_id, name, head_id, parent_branch_id, forked_from_id, is_main, active
+FROM branch WHERE conversation_id = ? AND head_id IS ? AND deleted_at IS NULL
+ORDER BY is_main DESC, id LIMIT 1;
+
+-- name: node
+SELECT m.id, m.conversation_id, m.parent_id, m.depth, m.body, m.hash, m.turn_id, m.tokens,
+       m.created_at, m.deleted_at
+FROM message m JOIN conversation c ON c.id = m.conversation_id
+WHERE m.id = ? AND m.account_id = ? AND c.deleted_at IS NULL;
+
+-- name: path
+WITH RECURSIVE up (id) AS (
+    SELECT ?
+    UNION ALL
+    SELECT m.parent_id FROM up JOIN message m ON m.id = up.id WHERE m.parent_id IS NOT NULL
+)
+SELECT m.id, m.conversation_id, m.parent_id, m.depth, m.body, m.hash, m.turn_id, m.tokens,
+       m.created_at, m.deleted_at
+FROM up JOIN message m ON m.id = up.id ORDER BY m.depth;
+
+-- name: find_node
+SELECT m.id, m.conversation_id, m.parent_id, m.depth, m.body, m.hash, m.turn_id, m.tokens,
+       m.created_at, m.deleted_at
+FROM message m JOIN conversation c ON c.id = m.conversation_id
+WHERE m.account_id = ?1 AND m.hash = ?2 AND c.deleted_at IS NULL AND m.deleted_at IS NULL
+    AND (m.conversation_id = ?3 OR (?3 IS NULL AND c.end_user IS ?4))
+ORDER BY m.id DESC LIMIT 1;
+
+-- name: every_node
+SELECT m.id, m.conversation_id, m.parent_id, m.depth, m.body, m.hash, m.turn_id, m.tokens,
+       m.created_at, m.deleted_at, p.hash, p.depth,
+       (SELECT json_group_array(hex(other.hash)) FROM (
+            SELECT o.hash FROM merge g JOIN message o ON o.id = g.other_id
+            WHERE g.message_id = m.id AND g.position = 0) other)
+FROM message m LEFT JOIN message p ON p.id = m.parent_id;
+
+-- name: every_balance
+WITH entry AS (
+    SELECT turn_id, account_id, key_id, end_user,
+           sum(CASE WHEN kind = 'reserve' THEN amount ELSE 0 END) AS reserved,
+           sum(CASE WHEN kind = 'settle' THEN amount ELSE 0 END) AS spent,
+           max(kind <> 'reserve') AS closed
+    FROM ledger GROUP BY turn_id
+), owed AS (
+    SELECT 'account' AS scope, account_id AS subject, iif(closed, 0, reserved) AS reserved, spent
+    FROM entry
+    UNION ALL
+    SELECT 'key', key_id, iif(closed, 0, reserved), spent FROM entry
+    UNION ALL
+    SELECT 'end_user', account_id || '/' || end_user, iif(closed, 0, reserved), spent FROM entry
+    WHERE end_user IS NOT NULL
+), summed AS (
+    SELECT scope, subject, sum(reserved) AS reserved, sum(spent) AS spent
+    FROM owed GROUP BY scope, subject
+)
+SELECT coalesce(s.scope, b.scope), coalesce(s.subject, b.subject),
+       coalesce(s.reserved, 0), coalesce(s.spent, 0), coalesce(b.reserved, 0), coalesce(b.spent, 0)
+FROM summed s FULL JOIN balance b ON b.scope = s.scope AND b.subject = s.subject;
+
+-- name: every_open_turn
+SELECT id FROM turn WHERE outcome IS NULL ORDER BY id;
+
+-- name: every_stray
+SELECT 'branch', b.id, 'its head is not a message of its conversation'
+FROM branch b LEFT JOIN message m ON m.id = b.head_id AND m.conversation_id = b.conversation_id
+WHERE b.head_id IS NOT NULL AND m.id IS NULL
+UNION ALL
+SELECT 'turn', t.id, 'its answer is not a stored message'
+FROM turn t LEFT JOIN message m ON m.id = t.message_id
+WHERE t.message_id IS NOT NULL AND m.id IS NULL
+UNION ALL
+SELECT 'turn', t.id, 'it ended, and its money was neither settled nor released'
+FROM turn t LEFT JOIN ledger l ON l.turn_id = t.id AND l.kind <> 'reserve'
+WHERE t.outcome IS NOT NULL AND l.id IS NULL
+UNION ALL
+SELECT 'turn', t.id, 'its cost is not what the ledger says'
+FROM turn t JOIN ledger l ON l.turn_id = t.id AND l.kind = 'settle' WHERE t.cost IS NOT l.amount
+UNION ALL
+SELECT 'journal', j.turn_id, 'its turn is settled or unknown'
+FROM (SELECT DISTINCT turn_id FROM journal) j LEFT JOIN turn t ON t.id = j.turn_id
+WHERE t.id IS NULL OR t.outcome IS NOT NULL;

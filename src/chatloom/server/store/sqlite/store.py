@@ -1,0 +1,186 @@
+"""The store's contract, kept by SQLite."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from chatloom.server.store.contract import (
+    ApiSecret,
+    Branch,
+    Conversation,
+    Health,
+    Key,
+    Node,
+    Opening,
+    Settlement,
+    Turn,
+)
+from chatloom.server.store.sqlite import rows, turns
+from chatloom.server.store.sqlite.check import check
+from chatloom.server.store.sqlite.connect import connect, prepare
+from chatloom.server.store.sqlite.statements import statements
+from chatloom.server.store.sqlite.writer import Writer
+
+
+class SQLiteStore:
+    """Everything in one file.
+
+    Short reads happen on the spot, as they cost less than changing threads;
+    long ones in a thread of their own.
+    """
+
+    def __init__(self, path: Path) -> None:
+        prepare(path)
+        self._path = path
+        self._sql = statements()
+        self._readers = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+        self._writer = Writer(partial(connect, path))
+
+    @property
+    def _reader(self) -> sqlite3.Connection:
+        reader: sqlite3.Connection | None = getattr(self._readers, "connection", None)
+        if reader is None:
+            reader = self._readers.connection = connect(self._path, read_only=True)
+            self._opened.append(reader)
+        return reader
+
+    def _one(self, statement: str, *values: object) -> rows.Row | None:
+        return rows.one(self._reader, self._sql[statement], *values)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._writer.close)
+        for reader in self._opened:
+            reader.close()
+        self._opened.clear()
+
+    async def account(self, id: str, name: str, *, dev: bool, now: int) -> None:
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(self._sql["add_account"], (id, name, dev, now))
+
+        await self._writer.write(write)
+
+    async def add_key(self, key: Key, secret: ApiSecret) -> None:
+        scopes = msgspec.json.encode(sorted(key.scopes)).decode()
+        models = None if key.models is None else msgspec.json.encode(key.models).decode()
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                self._sql["add_key"],
+                (
+                    key.id,
+                    key.account_id,
+                    key.parent_id,
+                    key.name,
+                    scopes,
+                    models,
+                    key.created_at,
+                    key.expires_at,
+                ),
+            )
+            self._add_secret(connection, secret)
+
+        await self._writer.write(write, durable=True)
+
+    def _add_secret(self, connection: sqlite3.Connection, secret: ApiSecret) -> None:
+        connection.execute(
+            self._sql["add_secret"],
+            (secret.digest, secret.key_id, secret.hint, secret.created_at, secret.expires_at),
+        )
+
+    async def find_key(self, digest: bytes, now: int) -> Key | None:
+        row = self._one("find_key", digest, now)
+        return None if row is None else rows.key(row)
+
+    async def key(self, id: str) -> Key | None:
+        row = self._one("key", id)
+        return None if row is None else rows.key(row)
+
+    async def keys(self, account_id: str | None = None) -> list[Key]:
+        return [rows.key(row) for row in self._reader.execute(self._sql["keys"], (account_id,))]
+
+    async def revoke_key(self, id: str, now: int) -> bool:
+        def write(connection: sqlite3.Connection) -> bool:
+            return connection.execute(self._sql["revoke_key"], (now, id)).rowcount > 0
+
+        return await self._writer.write(write, durable=True)
+
+    async def rotate_key(self, secret: ApiSecret, old_expire_at: int) -> None:
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(self._sql["expire_secrets"], (old_expire_at, secret.key_id))
+            self._add_secret(connection, secret)
+
+        await self._writer.write(write, durable=True)
+
+    async def touch_keys(self, used: Sequence[tuple[str, int]]) -> None:
+        def write(connection: sqlite3.Connection) -> None:
+            connection.executemany(self._sql["touch_key"], [(at, id) for id, at in used])
+
+        await self._writer.write(write)
+
+    async def open_turn(self, opening: Opening) -> None:
+        await self._writer.write(lambda connection: turns.open_turn(connection, opening))
+
+    async def append(self, turn_id: str, last: int, deltas: bytes) -> None:
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(self._sql["append"], (turn_id, last, deltas))
+
+        await self._writer.write(write)
+
+    async def settle(self, settlement: Settlement) -> bool:
+        return await self._writer.write(
+            lambda connection: turns.settle(connection, settlement), durable=True
+        )
+
+    async def turn(self, account_id: str, id: str) -> Turn | None:
+        row = self._one("turn", id, account_id)
+        return None if row is None else rows.turn(row)
+
+    async def conversation(self, account_id: str, id: str) -> Conversation | None:
+        row = self._one("conversation", id, account_id)
+        return None if row is None else rows.conversation(row)
+
+    async def branches(self, conversation_id: str) -> list[Branch]:
+        found = self._reader.execute(self._sql["branches"], (conversation_id,))
+        return [rows.branch(row) for row in found]
+
+    async def branch_at(self, conversation_id: str, head_id: str | None) -> Branch | None:
+        row = self._one("branch_at", conversation_id, head_id)
+        return None if row is None else rows.branch(row)
+
+    async def node(self, account_id: str, id: str) -> Node | None:
+        row = self._one("node", id, account_id)
+        return None if row is None else rows.node(row)
+
+    async def path(self, head_id: str) -> list[Node]:
+        depth = self._reader.execute(
+            "SELECT depth FROM message WHERE id = ?", (head_id,)
+        ).fetchone()
+        if depth is None:
+            return []
+        if depth[0] <= _SHORT:
+            return self._path_now(head_id)
+        return await asyncio.to_thread(self._path_now, head_id)
+
+    def _path_now(self, head_id: str) -> list[Node]:
+        return [rows.node(row) for row in self._reader.execute(self._sql["path"], (head_id,))]
+
+    async def find_node(
+        self, account_id: str, conversation_id: str | None, end_user: str | None, hash: bytes
+    ) -> Node | None:
+        row = self._one("find_node", account_id, hash, conversation_id, end_user)
+        return None if row is None else rows.node(row)
+
+    async def check(self) -> Health:
+        return await asyncio.to_thread(lambda: check(self._reader))
+
+
+_SHORT = 500
+"""Messages of a path that may be read on the event loop, about a millisecond's worth."""

@@ -1,0 +1,123 @@
+"""One thread writes; whatever waits goes into one transaction (group commit).
+
+A tick starts when the last commit ended, without a timer. Ticks that hold a
+durable write are synced to disk, others only survive the process's death.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_log = logging.getLogger("chatloom.store")
+
+
+class _Job:
+    __slots__ = ("durable", "error", "future", "loop", "result", "write")
+
+    def __init__(self, write: Callable[[sqlite3.Connection], object], durable: bool) -> None:
+        self.write = write
+        self.durable = durable
+        self.loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[object] = self.loop.create_future()
+        self.result: object = None
+        self.error: Exception | None = None
+
+
+class Writer:
+    """Runs writes on a connection of its own, in the order they came."""
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._connect = connect
+        self._durable = False
+        self._thread = threading.Thread(target=self._run, name="chatloom-writer", daemon=True)
+        self._thread.start()
+
+    def write(
+        self, write: Callable[[sqlite3.Connection], T], *, durable: bool = False
+    ) -> asyncio.Future[T]:
+        """Queue *write*; the future holds its result once it is committed.
+
+        What *write* raises is raised by the future, and undoes that write alone.
+        """
+        job = _Job(write, durable)
+        self._jobs.put(job)
+        future: asyncio.Future[T] = job.future  # type: ignore[assignment]  # the queue is untyped
+        return future
+
+    def close(self) -> None:
+        """Write what waits, then stop."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        connection = self._connect()
+        running = True
+        while running:
+            jobs = self._waiting()
+            running = jobs[-1] is not None
+            batch = [job for job in jobs if job is not None]
+            if batch:
+                self._commit(connection, batch)
+                _deliver(batch)
+        connection.close()
+
+    def _waiting(self) -> list[_Job | None]:
+        jobs = [self._jobs.get()]
+        while jobs[-1] is not None and not self._jobs.empty():
+            jobs.append(self._jobs.get())
+        return jobs
+
+    def _commit(self, connection: sqlite3.Connection, batch: list[_Job]) -> None:
+        self._sync(connection, any(job.durable for job in batch))
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for job in batch:
+                job.result = job.write(connection)
+            connection.execute("COMMIT")
+        except Exception as error:
+            _roll_back(connection)
+            if len(batch) == 1:
+                batch[0].error = error
+                return
+            for job in batch:  # one of them failed; alone, each fares as it deserves
+                self._commit(connection, [job])
+
+    def _sync(self, connection: sqlite3.Connection, durable: bool) -> None:
+        if durable != self._durable:
+            connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            self._durable = durable
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+def _deliver(batch: list[_Job]) -> None:
+    loops: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
+    for job in batch:
+        loops.setdefault(job.loop, []).append(job)
+    for loop, jobs in loops.items():
+        try:
+            loop.call_soon_threadsafe(_resolve, jobs)
+        except RuntimeError:
+            _log.warning("%d writes were committed after their event loop had ended", len(jobs))
+
+
+def _resolve(jobs: list[_Job]) -> None:
+    for job in jobs:
+        if job.future.done():
+            continue
+        if job.error is not None:
+            job.future.set_exception(job.error)
+        else:
+            job.future.set_result(job.result)

@@ -1,0 +1,1 @@
+"""Where bytes leave the process; nothing else in the client touches the world."""

@@ -1,0 +1,221 @@
+"""A request's way through aiohttp and back, for async clients."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import ssl
+import time
+from collections.abc import Coroutine
+from functools import lru_cache
+from typing import TypeVar
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+from chatloom.core.errors import ConnectError, TransportError
+from chatloom.core.http import Request, Response, Timeouts
+from chatloom.transports.address import Address
+from chatloom.transports.failures import (
+    OVERDUE,
+    Garbled,
+    lost,
+    no_connection_in_time,
+    reason_of,
+    silence,
+    timed_out,
+    unreachable,
+)
+from chatloom.transports.framing import coding_of
+from chatloom.transports.headers import complete, joined
+from chatloom.transports.opening import default_context
+from chatloom.transports.proxies import Proxy
+from chatloom.transports.sessions import Sessions
+
+T = TypeVar("T")
+
+_Failure = (aiohttp.ClientError, OSError, Garbled)
+_LARGE = 2**20
+
+
+class AioCalls:
+    """Requests to one address, over the session of the loop they are made in."""
+
+    def __init__(
+        self, address: Address, proxy: Proxy | None, ssl_context: ssl.SSLContext | None
+    ) -> None:
+        self._address = address
+        self._origin = address.origin
+        self._place: Address | Proxy = proxy or address
+        self._sessions = Sessions((ssl_context or default_context()) if address.is_secure else None)
+        self._proxy_url: URL | None = None
+        self._proxy_headers: CIMultiDict[str] | None = None
+        if proxy is not None:
+            self._proxy_url = URL.build(scheme="http", host=proxy.host, port=proxy.port)
+            if proxy.authorization:
+                self._proxy_headers = CIMultiDict({"Proxy-Authorization": proxy.authorization})
+
+    async def call(self, request: Request) -> Response:
+        headers = self._headers(request)
+        url = URL(self._origin + self._address.target(request), encoded=True)
+        session = self._sessions.here() or await self._sessions.begin_here()
+        try:
+            if request.deadline is None:
+                return await self._exchange(session, request, url, headers)
+            return await _until(request.deadline, self._exchange(session, request, url, headers))
+        except _Failure as error:
+            raise self._translated(request, error) from error
+
+    async def close(self) -> None:
+        await self._sessions.close()
+
+    async def _exchange(
+        self,
+        session: aiohttp.ClientSession,
+        request: Request,
+        url: URL,
+        sent_headers: CIMultiDict[str],
+    ) -> Response:
+        answer = await session.request(
+            request.method,
+            url,
+            headers=sent_headers,
+            data=_sendable(request.body),
+            allow_redirects=False,
+            timeout=_limits(request.timeouts),
+            proxy=self._proxy_url,
+            proxy_headers=self._proxy_headers,
+        )
+        headers = joined(answer.headers.items())
+        if request.streamed:
+            return Response(answer.status, headers, arriving=AioArrival(request, answer, headers))
+        body = await answer.read()
+        coding = coding_of(headers.get("content-encoding", ""))
+        if coding is not None:
+            body = coding.feed(body)
+            coding.end()
+        return Response(answer.status, headers, body)
+
+    def _headers(self, request: Request) -> CIMultiDict[str]:
+        headers = CIMultiDict(complete(request))
+        # aiohttp says these to the proxy itself, where it asks for a tunnel.
+        if self._proxy_headers is not None and not self._address.is_secure:
+            headers.extend(self._proxy_headers)
+        return headers
+
+    def _translated(self, request: Request, error: Exception) -> TransportError:
+        place = self._place
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return no_connection_in_time(request, place)
+        if isinstance(error, aiohttp.ClientHttpProxyError):
+            reason = Garbled(f"it refused to pass the connection on ({error.status})")
+            return unreachable(request, place, reason)
+        if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ClientSSLError)):
+            return self._unconnected(request, error)
+        return _translated(request, error)
+
+    def _unconnected(self, request: Request, error: aiohttp.ClientConnectorError) -> ConnectError:
+        cause: Exception = error.os_error
+        place = self._place
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            cause = error.certificate_error
+        if isinstance(cause, ssl.SSLError):
+            place = self._address
+        if isinstance(error, aiohttp.ClientConnectorDNSError):
+            cause = OSError(f"the name cannot be resolved ({cause})")
+        return unreachable(request, place, cause)
+
+
+class AioArrival:
+    """A body on its way through aiohttp."""
+
+    def __init__(
+        self, request: Request, answer: aiohttp.ClientResponse, headers: dict[str, str]
+    ) -> None:
+        self._request = request
+        self._answer = answer
+        self._coding = coding_of(headers.get("content-encoding", ""))
+        self._loop = asyncio.get_running_loop()
+        self._owner = os.getpid()
+
+    async def read(self) -> bytes:
+        try:
+            if self._request.deadline is None:
+                return await self._next()
+            return await _until(self._request.deadline, self._next())
+        except _Failure as error:
+            self._answer.close()
+            raise _translated(self._request, error) from error
+        except BaseException:
+            self._answer.close()
+            raise
+
+    async def close(self) -> None:
+        self._answer.close()
+
+    def abandon(self) -> None:
+        # A forked child shares the parent's selector: closing here would deafen it there.
+        if self._loop.is_closed() or self._owner != os.getpid():
+            return
+        if self._loop.is_running() and not _runs_here(self._loop):
+            self._loop.call_soon_threadsafe(self._answer.close)
+        else:
+            self._answer.close()
+
+    async def _next(self) -> bytes:
+        while block := await self._answer.content.readany():
+            if self._coding is not None:
+                block = self._coding.feed(block)
+            if block:
+                return block
+        if self._coding is not None:
+            self._coding.end()
+        return b""
+
+
+class _Overdue(TimeoutError):
+    """A deadline passed."""
+
+
+async def _until(deadline: float, work: Coroutine[object, object, T]) -> T:
+    limit = asyncio.timeout(deadline - time.monotonic())
+    try:
+        async with limit:
+            return await work
+    except TimeoutError as error:
+        if limit.expired():
+            raise _Overdue(OVERDUE) from error
+        raise
+
+
+def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
+
+
+@lru_cache(maxsize=64)
+def _limits(timeouts: Timeouts) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, connect=timeouts.connect, sock_read=timeouts.idle)
+
+
+def _sendable(body: bytes) -> bytes | io.BytesIO | None:
+    # aiohttp warns of large bytes, and takes the same bytes as a file.
+    return io.BytesIO(body) if len(body) > _LARGE else body or None
+
+
+def _translated(request: Request, error: Exception) -> TransportError:
+    if isinstance(error, _Overdue):
+        return timed_out(request, OVERDUE)
+    if isinstance(error, TimeoutError):
+        return timed_out(request, silence(request.timeouts.idle))
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return lost(request, "the server closed the connection without an answer")
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return lost(request, "the connection closed before the end of the body")
+    if isinstance(error, aiohttp.ClientResponseError):
+        return lost(request, "the answer is not HTTP")
+    return lost(request, reason_of(error))

@@ -1,0 +1,178 @@
+"""One connection: bytes out, the head and the blocks of an answer in."""
+
+from __future__ import annotations
+
+import io
+import os
+import select
+import socket
+import ssl
+import sys
+import time
+import weakref
+from contextlib import suppress
+from http.client import HTTPException, HTTPResponse
+from typing import cast
+
+from chatloom.transports.failures import OVERDUE, Garbled, silence
+from chatloom.transports.framing import Chunked, Framing, Sized, UntilClosed
+
+_BLOCK = 65536
+_LONGEST_HEAD = 262_144
+
+
+class Connection:
+    """A socket that never waits longer than the exchange it is in allows.
+
+    Used by one thread at a time. Whatever it raises is an `OSError`, of which
+    a `TimeoutError` says what it waited for, an `HTTPException` or `Garbled`.
+    """
+
+    sent = 0
+    """How many bytes of the request the system took."""
+    heard = False
+    """Whether anything of an answer arrived."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._limit = sock.gettimeout()
+        self._idle: float | None = None
+        self._deadline: float | None = None
+        self._unread = b""
+        self._owner = os.getpid()
+        # A socket that is collected unclosed complains aloud.
+        self._release = weakref.finalize(self, sock.close)
+
+    def begin(self, idle: float | None, deadline: float | None) -> None:
+        """Start an exchange, with the longest silence and the last moment it allows."""
+        self._idle = idle
+        self._deadline = deadline
+        self.sent = 0
+        self.heard = False
+
+    def send(self, block: bytes) -> None:
+        """Write all of *block*."""
+        rest = memoryview(block)
+        while rest:
+            self._set_limit()
+            try:
+                count = self._socket.send(rest)
+            except TimeoutError as error:
+                raise self._expired() from error
+            self.sent += count
+            rest = rest[count:]
+
+    def head(self, method: str) -> HTTPResponse:
+        """Read the head of the answer to *method*; its body stays on the connection."""
+        block = self._head_block()
+        while block.startswith(b"HTTP/1.1 1"):
+            block = self._head_block()
+        response = HTTPResponse(cast("socket.socket", _Said(block)), method=method)
+        response.begin()
+        return response
+
+    def receive(self) -> bytes:
+        """Read what is there, up to a block, waiting for the first byte; ``b""`` at the end."""
+        if self._unread:
+            block, self._unread = self._unread, b""
+            return block
+        self._set_limit()
+        try:
+            block = self._socket.recv(_BLOCK)
+        except TimeoutError as error:
+            raise self._expired() from error
+        if block:
+            self.heard = True
+        return block
+
+    def encrypt(self, context: ssl.SSLContext, host: str) -> None:
+        """Speak TLS from here on, with nobody but *host*."""
+        self._set_limit()
+        secured = context.wrap_socket(
+            self._socket, server_hostname=host, do_handshake_on_connect=False
+        )
+        self._socket = secured
+        self._release = weakref.finalize(self, secured.close)
+        secured.do_handshake()
+
+    def is_fresh(self) -> bool:
+        """Whether another exchange may begin: open, and nothing waiting to be read."""
+        return self._release.alive and not self._unread and not _is_readable(self._socket)
+
+    def interrupt(self) -> None:
+        """Make a read that waits in another thread come back at once."""
+        # What a parent process still uses is not a child's to shut down.
+        if self._owner == os.getpid():
+            with suppress(OSError):
+                # Of the socket beneath: TLS would pull its state from under the reader.
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._release()
+
+    def _head_block(self) -> bytes:
+        block = b""
+        while (end := block.find(b"\r\n\r\n")) < 0:
+            if len(block) > _LONGEST_HEAD:
+                raise Garbled("the answer's head has no end")
+            piece = self.receive()
+            if not piece:
+                within = "within the answer's head" if block else "without an answer"
+                raise ConnectionResetError(f"the server closed the connection {within}")
+            block += piece
+        self._unread = block[end + 4 :]
+        return block[: end + 4]
+
+    def _set_limit(self) -> None:
+        limit = self._idle
+        if self._deadline is not None:
+            left = self._deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(OVERDUE)
+            limit = left if limit is None else min(left, limit)
+        if limit != self._limit:
+            self._socket.settimeout(limit)
+            self._limit = limit
+
+    def _expired(self) -> TimeoutError:
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            return TimeoutError(OVERDUE)
+        return TimeoutError(silence(self._idle))
+
+
+class _Said:
+    """What `HTTPResponse` wants of a socket: a file, here with just the head in it."""
+
+    def __init__(self, block: bytes) -> None:
+        self._block = block
+
+    def makefile(self, _mode: str) -> io.BytesIO:
+        return io.BytesIO(self._block)
+
+
+def framing_of(head: HTTPResponse) -> Framing:
+    """Choose how to find the end of the body that follows *head*.
+
+    Raises `HTTPException` when the head contradicts itself.
+    """
+    if head.length is not None:
+        return Sized(head.length)
+    if head.chunked:
+        return Chunked()
+    if "content-length" in head.headers or "transfer-encoding" in head.headers:
+        raise HTTPException("the answer's head leaves its body's length open")
+    return UntilClosed()
+
+
+if sys.platform == "win32":
+
+    def _is_readable(sock: socket.socket) -> bool:
+        return bool(select.select([sock], [], [], 0)[0])
+
+else:
+
+    def _is_readable(sock: socket.socket) -> bool:
+        # `select` cannot watch descriptors from 1024 on.
+        watch = select.poll()
+        watch.register(sock, select.POLLIN)
+        return bool(watch.poll(0))

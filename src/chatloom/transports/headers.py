@@ -1,0 +1,60 @@
+"""The headers of a request and of an answer, the same whatever carries them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from chatloom.core.errors import SettingsError
+from chatloom.core.http import Request
+
+_NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
+_VALUE = re.compile(r"[\t -~]*")
+_FRAMING = frozenset({"content-length", "transfer-encoding"})
+_BODILESS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_USUAL = (
+    ("accept", "*/*"),
+    ("accept-encoding", "gzip, deflate"),
+    ("user-agent", "chatloom"),
+)
+
+
+def complete(request: Request) -> list[tuple[str, str]]:
+    """Give the headers of *request*, and those every request has.
+
+    Raises `SettingsError` when one could be read as more than a header; the
+    message names it and never shows its value.
+    """
+    _check(request)
+    given = {name for name, _ in request.headers}
+    headers = [*request.headers, *(header for header in _USUAL if header[0] not in given)]
+    if request.body and "content-type" not in given:
+        headers.append(("content-type", "application/octet-stream"))
+    return headers
+
+
+def may_have_body(method: str) -> bool:
+    """Whether a server expects to be told that the body is empty."""
+    return method not in _BODILESS
+
+
+def joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Give each header of an answer once, by its name in lower case."""
+    once: dict[str, str] = {}
+    for name, value in headers:
+        name = name.lower()
+        once[name] = f"{once[name]}, {value}" if name in once else value
+    return once
+
+
+def _check(request: Request) -> None:
+    if not _NAME.fullmatch(request.method):
+        raise SettingsError(f"{request.method!r:.200} is not a method")
+    for name, value in request.headers:
+        if not _NAME.fullmatch(name) or name in _FRAMING:
+            raise SettingsError(f"{request} has a header that is not the caller's to set: {name!r}")
+        if not _VALUE.fullmatch(value):
+            raise SettingsError(
+                f"{request}: the value of the header {name!r} holds a line break,"
+                " or another character that cannot be sent"
+            )

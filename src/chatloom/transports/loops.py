@@ -1,0 +1,67 @@
+"""Things that belong to one event loop, kept for each of several."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class PerLoop(Generic[T]):
+    """One thing for each event loop; *forget* is called with those that are left behind."""
+
+    def __init__(self, forget: Callable[[T], None]) -> None:
+        self._forget = forget
+        self._things: dict[asyncio.AbstractEventLoop, T] = {}
+        self._owner = os.getpid()
+
+    def here(self) -> T | None:
+        """Give the thing of the loop that runs now."""
+        if self._owner != os.getpid():
+            self._sweep()
+        return self._things.get(asyncio.get_running_loop())
+
+    def put_here(self, thing: T) -> None:
+        """Keep *thing* for the loop that runs now."""
+        self._sweep()
+        self._things[asyncio.get_running_loop()] = thing
+
+    def take_here(self) -> T | None:
+        """Give up the thing of the loop that runs now."""
+        self._sweep()
+        return self._things.pop(asyncio.get_running_loop(), None)
+
+    def forget_the_idle(self) -> None:
+        """Forget the things of all loops that do not run."""
+        self._sweep()
+        for loop in [loop for loop in self._things if not loop.is_running()]:
+            self._forget(self._things.pop(loop))
+
+    def _sweep(self) -> None:
+        """Forget the things of loops that ended, or that stayed behind in the parent process."""
+        is_child = self._owner != os.getpid()
+        self._owner = os.getpid()
+        for loop in [loop for loop in self._things if is_child or loop.is_closed()]:
+            self._forget(self._things.pop(loop))
+
+
+class Turns:
+    """A lock for the coroutines of each event loop."""
+
+    def __init__(self) -> None:
+        self._locks: PerLoop[asyncio.Lock] = PerLoop(lambda _: None)
+
+    async def __aenter__(self) -> None:
+        lock = self._locks.here()
+        if lock is None:
+            lock = asyncio.Lock()
+            self._locks.put_here(lock)
+        await lock.acquire()
+
+    async def __aexit__(self, *_: object) -> None:
+        lock = self._locks.here()
+        if lock is not None:
+            lock.release()

@@ -1,0 +1,1 @@
+"""The protocols as data: what requests and answers look like, strictly."""

@@ -1,0 +1,148 @@
+"""chatloom's own addresses: reading turns and conversations back, and administering keys."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from chatloom.core.http import JSON
+
+
+class Money(msgspec.Struct):
+    """An amount: pico-dollars as an exact integer, US dollars as exact decimal text."""
+
+    picodollars: int
+    usd: str
+
+    @classmethod
+    def of(cls, picodollars: int) -> Money:
+        """Say *picodollars* in both ways."""
+        sign = "-" if picodollars < 0 else ""
+        dollars, rest = divmod(abs(picodollars), 10**12)
+        fraction = f"{rest:012d}".rstrip("0") or "0"
+        return cls(picodollars, f"{sign}{dollars}.{fraction}")
+
+
+class TurnUsage(msgspec.Struct):
+    """Tokens a turn took; *estimated* where no provider counted."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    estimated: bool
+
+
+class Turn(msgspec.Struct, kw_only=True):
+    """A turn as stored; times are ISO 8601, `outcome` is null while it runs."""
+
+    id: str
+    conversation_id: str
+    parent_message_id: str | None
+    message_id: str | None
+    protocol: str
+    model: str
+    served_model: str | None
+    provider: str
+    streamed: bool
+    outcome: str | None
+    problem: str | None
+    text: str
+    usage: TurnUsage | None
+    cost: Money | None
+    started_at: str
+    ended_at: str | None
+
+
+class Message(msgspec.Struct, kw_only=True):
+    """A message of a conversation; `hash` is SHA-256 in hexadecimal."""
+
+    id: str
+    parent_id: str | None
+    role: str
+    content: JSON
+    tool_calls: list[dict[str, JSON]] | None
+    hash: str
+    turn_id: str | None
+    created_at: str
+
+
+class Branch(msgspec.Struct, kw_only=True):
+    """A branch of a conversation."""
+
+    id: str
+    name: str
+    head_id: str | None
+    forked_from_id: str | None
+    is_main: bool
+
+
+class Conversation(msgspec.Struct, kw_only=True):
+    """A conversation, with the messages of one branch."""
+
+    id: str
+    title: str | None
+    end_user: str | None
+    message_count: int
+    tokens_in: int
+    tokens_out: int
+    cost: Money
+    branches: list[Branch]
+    branch_id: str
+    messages: list[Message]
+
+
+class NewKey(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A key to be made."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    account_id: str | None = None
+    scopes: list[str] = msgspec.field(default_factory=lambda: ["chat", "models"])
+    models: list[str] | None = None
+    expires_in_days: Annotated[float, Meta(gt=0, le=36500)] | None = None
+
+
+class Rotation(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """How a key is rotated: the old secret works for *overlap_seconds* more."""
+
+    overlap_seconds: Annotated[float, Meta(ge=0, le=30 * 86400)] = 3600
+
+
+class Key(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A key; *secret* is there only when it was just made."""
+
+    id: str
+    account_id: str
+    name: str
+    hint: str
+    scopes: list[str]
+    models: list[str] | None = None
+    created_at: str
+    expires_at: str | None = None
+    revoked_at: str | None = None
+    last_used_at: str | None = None
+    dev: bool = False
+    secret: str | None = None
+
+
+class KeyList(msgspec.Struct):
+    """Keys, newest first."""
+
+    keys: list[Key]
+
+
+class Problem(msgspec.Struct):
+    """Something a check found wrong."""
+
+    check: str
+    subject: str
+    detail: str
+
+
+class Checkup(msgspec.Struct, kw_only=True):
+    """What ``chatloom doctor`` found."""
+
+    status: Literal["ok", "problems"]
+    checked: dict[str, int]
+    open_turns: list[str]
+    problems: list[Problem]
