@@ -260,7 +260,7 @@ _NAMES: dict[type, frozenset[str]] = {}
 
 def _role(value: JSON) -> MessageRole:
     try:
-        return MessageRole(value)
+        return MessageRole(str(value))
     except ValueError:
         return MessageRole.ASSISTANT
 

@@ -96,6 +96,7 @@ class CompletionReading(Reading[str, str]):
                 self.failure = Truncated(f"the stream sent something unreadable: {error}")
                 break
             if chunk.error is not None:
+                self.usage = cast("JSON", chunk.usage) or self.usage
                 self.failure = _told(chunk.error)
                 break
             self.last_event_id = event.id

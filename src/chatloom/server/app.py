@@ -44,9 +44,9 @@ class Services(msgspec.Struct, kw_only=True):
     dev: bool
     routes: Sequence[Route] = ROUTES
 
-    async def close(self, grace: float) -> None:
-        """Let running turns end, then close everything."""
-        await self.turns.close(grace)
+    async def close(self) -> None:
+        """Cancel what still runs, and close everything."""
+        await self.turns.close(grace=0)
         await self.registry.close()
         await self.store.close()
 
@@ -54,11 +54,14 @@ class Services(msgspec.Struct, kw_only=True):
 class App:
     """Serves all protocols."""
 
-    def __init__(self, services: Services, *, grace: float = 10.0) -> None:
+    def __init__(self, services: Services) -> None:
         self._services = services
-        self._grace = grace
         self._table = RouteTable(services.routes)
         self._hosts = frozenset(services.settings.hosts)
+
+    async def stop(self, grace: float) -> None:
+        """Let running turns end for *grace* seconds, then cancel them; begin no more."""
+        await self._services.turns.close(grace)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -72,7 +75,7 @@ class App:
         await receive()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        await self._services.close(self._grace)
+        await self._services.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -143,6 +146,7 @@ def _route(methods: Mapping[str, Route], scope: Scope) -> Route:
             "method_not_allowed",
             f"{scope['path']} takes {allowed}, not {scope['method']}",
             code="method_not_allowed",
+            allowed=allowed,
         )
     return route
 

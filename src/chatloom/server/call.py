@@ -22,6 +22,10 @@ DEEPEST = 64
 """Levels of nesting that JSON from outside may have."""
 
 
+_DRAINED = 64 * 1024 * 1024
+"""Bytes past the limit that are read and dropped: who still sends does not hear an answer."""
+
+
 class Call:
     """One request on its way to an endpoint; `key` is set once it is known."""
 
@@ -51,7 +55,7 @@ class Call:
         """Read the body. Raises `Refusal` past the limit."""
         limit = self.services.settings.max_body_bytes
         announced = self.headers.get("content-length", "")
-        if announced.isdigit() and int(announced) > limit:
+        if announced.isdigit() and int(announced) > limit + _DRAINED:
             raise _too_large(limit)
         message = await self._receive()
         body: bytes = message.get("body", b"")
@@ -67,11 +71,15 @@ class Call:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise invalid("the connection was closed before the body was whole")
-            pieces.append(message.get("body", b""))
-            size += len(pieces[-1])
-            if size > limit:
-                raise _too_large(limit)
+            piece = message.get("body", b"")
+            size += len(piece)
+            if size <= limit:
+                pieces.append(piece)
+            elif size > limit + _DRAINED:
+                break
             more = message.get("more_body", False)
+        if size > limit:
+            raise _too_large(limit)
         return b"".join(pieces)
 
     async def json(self) -> JSON:
@@ -86,6 +94,8 @@ class Call:
 
 def read_json(body: bytes) -> JSON:
     """Decode JSON from outside. Raises `Refusal` for what is none, or too deep."""
+    if not body.strip():
+        raise invalid("the body is empty, and should be JSON", code="invalid_json")
     if _is_deep(body):
         raise invalid(f"the JSON is nested deeper than {DEEPEST} levels", code="too_deep")
     try:
@@ -95,17 +105,21 @@ def read_json(body: bytes) -> JSON:
     return decoded
 
 
-def convert(data: JSON, kind: type[T]) -> T:
-    """Check *data* against *kind*. Raises `Refusal` that names the place at fault."""
+def convert(data: JSON, kind: type[T], within: str = "") -> T:
+    """Check *data* against *kind*. Raises `Refusal` that names the place at fault.
+
+    *within* is where in the body *data* stands.
+    """
     if not isinstance(data, dict):
         raise invalid("the body must be a JSON object", code="invalid_json")
     try:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$")
-        param = place.rstrip("`").lstrip(".") or None
-        if param is None and "missing required field" in message:
-            param = message.rpartition("field `")[2].rstrip("`")
+        if message.startswith("Object missing required field"):
+            place += "." + message.split("`")[1]
+            message = "is required"
+        param = (within + place.replace("`", "")).strip(".") or None
         raise invalid(f"{param}: {message}" if param else message, param=param) from error
 
 

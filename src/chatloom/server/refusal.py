@@ -27,7 +27,9 @@ class Refusal(Exception):
 
     *code* is for programs, *param* names the part of the request at fault,
     *retry_after* is in seconds; *repeatable* says whether the same request may
-    be sent again without taking effect twice, `None` where its status says so.
+        be sent again without taking effect twice, `None` where its status says so.
+    *turn_id* and *partial* name the turn that failed and what it had said,
+    *allowed* the methods that an address takes.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Refusal(Exception):
         repeatable: bool | None = None,
         turn_id: str | None = None,
         partial: str | None = None,
+        allowed: str | None = None,
     ) -> None:
         super().__init__(message)
         self.kind: Kind = kind
@@ -51,6 +54,7 @@ class Refusal(Exception):
         self.repeatable = repeatable
         self.turn_id = turn_id
         self.partial = partial
+        self.allowed = allowed
 
 
 def invalid(message: str, *, param: str | None = None, code: str = "invalid_request") -> Refusal:

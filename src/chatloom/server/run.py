@@ -8,7 +8,8 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -79,7 +80,7 @@ def serve(start: Start, environ: Mapping[str, str], announce: Callable[[Started]
                 )
             )
 
-        _run(App(services, grace=start.grace), listening, ready, start.grace)
+        _run(App(services), listening, ready, start.grace)
 
 
 def assemble(
@@ -107,19 +108,29 @@ async def _first_key(services: Services) -> Secret | None:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        ready: Callable[[], Awaitable[None]],
+        stop: Callable[[], Awaitable[None]],
+    ) -> None:
         super().__init__(config)
         self._ready = ready
+        self._stop = stop
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if not self.should_exit:
-            told = self._ready()
-            if asyncio.iscoroutine(told):
-                await told
+            await self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Turns end, or are cancelled, while uvicorn waits for their readers.
+        await asyncio.gather(super().shutdown(sockets), self._stop())
 
 
-def _run(app: App, listening: socket.socket, ready: Callable[[], object], grace: float) -> None:
+def _run(
+    app: App, listening: socket.socket, ready: Callable[[], Awaitable[None]], grace: float
+) -> None:
     logging.getLogger("uvicorn.error").addFilter(_is_not_about_broken_answers)
     config = uvicorn.Config(
         app,
@@ -132,7 +143,8 @@ def _run(app: App, listening: socket.socket, ready: Callable[[], object], grace:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=int(grace) + 1,
     )
-    _Server(config, ready).run(sockets=[listening])
+    stop = partial(app.stop, grace)
+    _Server(config, ready, stop).run(sockets=[listening])
 
 
 def _is_not_about_broken_answers(record: logging.LogRecord) -> bool:

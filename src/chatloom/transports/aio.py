@@ -6,6 +6,7 @@ Everything heavy, asyncio included, is imported with the first use.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
@@ -35,6 +36,7 @@ class AioTransport(Clock):
         self._address = address_of(base_url)
         self._proxy = proxy_for(self._address, environment)
         self._ssl_context = ssl_context
+        self._starting = threading.Lock()
         self._calls: AioCalls | None = None
         self._closed = False
 
@@ -61,5 +63,7 @@ class AioTransport(Clock):
     def _begin(self) -> AioCalls:
         from chatloom.transports.aio_calls import AioCalls
 
-        self._calls = AioCalls(self._address, self._proxy, self._ssl_context)
-        return self._calls
+        with self._starting:
+            if self._calls is None:
+                self._calls = AioCalls(self._address, self._proxy, self._ssl_context)
+            return self._calls

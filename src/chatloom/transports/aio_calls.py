@@ -112,7 +112,7 @@ class AioCalls:
         if isinstance(error, aiohttp.ClientHttpProxyError):
             reason = Garbled(f"it refused to pass the connection on ({error.status})")
             return unreachable(request, place, reason)
-        if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ClientSSLError)):
+        if isinstance(error, aiohttp.ClientConnectorError):
             return self._unconnected(request, error)
         return _translated(request, error)
 
@@ -124,7 +124,7 @@ class AioCalls:
         if isinstance(cause, ssl.SSLError):
             place = self._address
         if isinstance(error, aiohttp.ClientConnectorDNSError):
-            cause = OSError(f"the name cannot be resolved ({cause})")
+            cause = OSError(f"the name cannot be resolved ({error.os_error.strerror})")
         return unreachable(request, place, cause)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from typing import TypeAlias
 
@@ -53,8 +54,8 @@ def reason_of(error: Exception) -> str:
         )
     if isinstance(error, ssl.SSLError):
         return f"no secure connection ({error.reason or 'the other side hung up'})"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
     return str(error) or type(error).__name__
 
 

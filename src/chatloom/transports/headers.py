@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from chatloom.core.errors import SettingsError
 from chatloom.core.http import Request
 
 _NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
-_VALUE = re.compile(r"[\t -~]*")
 _FRAMING = frozenset({"content-length", "transfer-encoding"})
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _USUAL = (
@@ -26,8 +26,11 @@ def complete(request: Request) -> list[tuple[str, str]]:
     message names it and never shows its value.
     """
     _check(request)
-    given = {name for name, _ in request.headers}
-    headers = [*request.headers, *(header for header in _USUAL if header[0] not in given)]
+    given = dict(request.headers)
+    headers = [*request.headers]
+    for header in _USUAL:
+        if header[0] not in given:
+            headers.append(header)
     if request.body and "content-type" not in given:
         headers.append(("content-type", "application/octet-stream"))
     return headers
@@ -51,10 +54,15 @@ def _check(request: Request) -> None:
     if not _NAME.fullmatch(request.method):
         raise SettingsError(f"{request.method!r:.200} is not a method")
     for name, value in request.headers:
-        if not _NAME.fullmatch(name) or name in _FRAMING:
+        if not _is_settable(name):
             raise SettingsError(f"{request} has a header that is not the caller's to set: {name!r}")
-        if not _VALUE.fullmatch(value):
+        if not (value.isascii() and value.isprintable()):
             raise SettingsError(
                 f"{request}: the value of the header {name!r} holds a line break,"
                 " or another character that cannot be sent"
             )
+
+
+@lru_cache(maxsize=256)
+def _is_settable(name: str) -> bool:
+    return name not in _FRAMING and _NAME.fullmatch(name) is not None

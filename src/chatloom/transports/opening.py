@@ -123,7 +123,7 @@ def _look_up(host: str, port: int, patience: Patience) -> Sequence[_Found]:
     except Empty:
         raise TimeoutError from None
     if isinstance(answer, OSError):
-        raise OSError(answer.errno, f"the name cannot be resolved ({answer.strerror})")
+        raise OSError(f"the name cannot be resolved ({answer.strerror})")
     return answer
 
 

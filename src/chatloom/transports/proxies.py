@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from chatloom.core.errors import SettingsError
 from chatloom.transports.address import Address
-
-_Bypass: TypeAlias = Callable[[str, dict[str, str]], object]
-
 
 class Proxy(msgspec.Struct, frozen=True):
     """Who passes requests on."""
@@ -56,8 +52,10 @@ def _goes_direct(address: Address, named: dict[str, str]) -> bool:
         return False
     import urllib.request
 
-    # Public by its name, but not in typeshed.
-    bypass: _Bypass = urllib.request.proxy_bypass_environment  # type: ignore[attr-defined]  # pyright: ignore
+    # Public by its name, but unknown to typeshed.
+    bypass: Callable[[str, dict[str, str]], object] = vars(urllib.request)[
+        "proxy_bypass_environment"
+    ]
     return bool(bypass(f"{address.bracketed}:{address.port}", named))
 
 

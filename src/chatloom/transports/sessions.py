@@ -68,7 +68,7 @@ class Sessions:
 class _Connector(aiohttp.TCPConnector):
     """Connections that go quietly when their loop has gone before them."""
 
-    def __del__(self) -> None:
+    def __del__(self, _: object = None) -> None:
         """Leave it to each connection to close its socket."""
 
 

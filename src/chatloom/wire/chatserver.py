@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 
 class RequestMetadata(msgspec.Struct, kw_only=True):
@@ -14,7 +15,7 @@ class RequestMetadata(msgspec.Struct, kw_only=True):
     """
 
     session_id: str | None = None
-    user_id: str | None = None
+    user_id: Annotated[str, Meta(max_length=256)] | None = None
     organization_id: str | None = None
     conversation_id: str | None = None
     branch_id: str | None = None

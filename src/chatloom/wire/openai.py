@@ -91,32 +91,20 @@ class CompletionRequest(msgspec.Struct, kw_only=True):
     response_format: dict[str, JSON] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    user: str | None = None
+    user: Annotated[str, Meta(max_length=256)] | None = None
     metadata: dict[str, JSON] | None = None
     system_prompt: str | None = None
     """ChatServer's own: leads the context."""
 
 
-class PromptTokensDetails(msgspec.Struct):
-    """Where the prompt's tokens came from."""
-
-    cached_tokens: int = 0
-
-
-class CompletionTokensDetails(msgspec.Struct):
-    """What the answer's tokens were for."""
-
-    reasoning_tokens: int = 0
-
-
 class CompletionUsage(msgspec.Struct):
-    """Tokens an answer took."""
+    """Tokens an answer took; the details are the provider's own, where it gave some."""
 
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
-    prompt_tokens_details: dict[str, JSON] | PromptTokensDetails
-    completion_tokens_details: dict[str, JSON] | CompletionTokensDetails
+    prompt_tokens_details: dict[str, JSON]
+    completion_tokens_details: dict[str, JSON]
     estimated: bool | UnsetType = UNSET
     """Beyond OpenAI: the provider did not count, and this is a guess."""
 

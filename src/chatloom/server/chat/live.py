@@ -79,6 +79,8 @@ class LiveTurn:
         self._first_token_at: int | None = None
         self._changed: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
+        self._listens = False  # to the provider; settling is never cancelled
+        self._stopped = False
 
     def start(self) -> asyncio.Task[None]:
         """Dispatch it; the task ends when it is settled."""
@@ -87,7 +89,8 @@ class LiveTurn:
 
     def cancel(self) -> None:
         """Stop it; it is settled as cancelled."""
-        if self._task is not None and self.outcome is None:
+        self._stopped = True
+        if self._listens and self._task is not None:
             self._task.cancel()
 
     async def follow(self, after: int = 0) -> AsyncIterator[list[Delta]]:
@@ -114,18 +117,25 @@ class LiveTurn:
         await asyncio.shield(self._changed)
 
     async def _run(self) -> None:
+        await self._settle(await self._dispatch())
+
+    async def _dispatch(self) -> Outcome:
+        if self._stopped:
+            return "cancelled"
+        self._listens = True
         try:
-            outcome = await self._listen()
+            return await self._listen()
         except ProviderError as error:
             self.problem = error
-            outcome = "truncated" if error.kind == "truncated" else "provider_error"
+            return "truncated" if error.kind == "truncated" else "provider_error"
         except asyncio.CancelledError:
-            outcome = "cancelled"
+            return "cancelled"
         except Exception as error:
             _log.exception("turn %s failed", self.id)
             self.problem = ProviderError("unavailable", f"internal error ({type(error).__name__})")
-            outcome = "provider_error"
-        await asyncio.shield(asyncio.create_task(self._settle(outcome)))
+            return "provider_error"
+        finally:
+            self._listens = False
 
     async def _listen(self) -> Outcome:
         choices = self.prompt.parameters.n

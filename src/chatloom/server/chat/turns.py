@@ -14,6 +14,7 @@ from chatloom.server.ids import milliseconds, new_id
 from chatloom.server.models.driver import Prompt, Usage
 from chatloom.server.models.registry import Registry, Resolved
 from chatloom.server.models.tokens import count_prompt
+from chatloom.server.refusal import Refusal
 from chatloom.server.store.contract import Opening, Store
 
 UNLIMITED_ANSWER = 4096
@@ -27,6 +28,7 @@ class Turns:
         self._store = store
         self._registry = registry
         self._live: dict[str, LiveTurn] = {}
+        self._closing = False
 
     def live(self, account_id: str, id: str) -> LiveTurn | None:
         """The running turn of this id, in this account."""
@@ -39,6 +41,10 @@ class Turns:
         Raises `UnknownModel`, `Refusal`, or `ProviderError` for what the model
         cannot obey; then nothing is stored.
         """
+        if self._closing:
+            raise Refusal(
+                "unavailable", "the server is stopping", code="stopping", repeatable=True
+            )
         resolved = self._registry.resolve(ask.model)
         place = await find_place(self._store, ask)
         prompt = _prompt(ask, place, resolved)
@@ -54,7 +60,8 @@ class Turns:
         return turn
 
     async def close(self, grace: float) -> None:
-        """Let running turns end for *grace* seconds, then cancel them; all are settled."""
+        """Begin no more; let running turns end for *grace* seconds, then cancel them."""
+        self._closing = True
         ending = [asyncio.create_task(turn.ended()) for turn in self._live.values()]
         if not ending:
             return

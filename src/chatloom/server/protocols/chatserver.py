@@ -26,7 +26,7 @@ async def complete(call: Call) -> Reply | StreamedReply:
     body = await call.body()
     request, extra = completions.read_request(read_json(body))
     metadata = request.metadata or {}
-    told = convert(metadata, wire.RequestMetadata)
+    told = convert(metadata, wire.RequestMetadata, within="metadata")
     require_model(call.key, request.model)
     ask = Ask(
         account_id=call.key.account_id,

@@ -155,20 +155,21 @@ def repetition_key(key_id: str, given: str | None, body: bytes) -> str:
 
 def usage_of(usage: Usage) -> wire.CompletionUsage:
     """Tell a turn's usage; the provider's own details where it gave some."""
-    prompt = usage.details.get("prompt_tokens_details")
-    completion = usage.details.get("completion_tokens_details")
+    prompt = _details(usage, "prompt_tokens_details")
+    completion = _details(usage, "completion_tokens_details")
     return wire.CompletionUsage(
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens,
         total_tokens=usage.prompt_tokens + usage.completion_tokens,
-        prompt_tokens_details=prompt
-        if isinstance(prompt, dict)
-        else wire.PromptTokensDetails(usage.cached_tokens),
-        completion_tokens_details=completion
-        if isinstance(completion, dict)
-        else wire.CompletionTokensDetails(usage.reasoning_tokens),
+        prompt_tokens_details={"cached_tokens": usage.cached_tokens, **prompt},
+        completion_tokens_details={"reasoning_tokens": usage.reasoning_tokens, **completion},
         estimated=True if usage.estimated else UNSET,
     )
+
+
+def _details(usage: Usage, name: str) -> dict[str, JSON]:
+    details = usage.details.get(name)
+    return details if isinstance(details, dict) else {}
 
 
 def completion_of(turn: LiveTurn) -> wire.Completion:

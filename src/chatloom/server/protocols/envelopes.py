@@ -126,6 +126,8 @@ def refuse(refusal: Refusal, owner: Owner) -> Reply:
         reply.headers.append((b"x-should-retry", told))
     if refusal.kind == "unauthenticated":
         reply.headers.append((b"www-authenticate", b'Bearer realm="chatloom"'))
+    if refusal.allowed is not None:
+        reply.headers.append((b"allow", refusal.allowed.encode()))
     if refusal.turn_id is not None:
         reply.headers.append((b"x-chatloom-turn", refusal.turn_id.encode()))
     return reply

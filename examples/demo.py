@@ -1,0 +1,149 @@
+"""What `make demo` runs: a server on a file, both clients, one talk, and what it cost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from chatserver_sdk import (
+    AsyncChatServerClient,
+    ChatServerClient,
+    Message,
+    MessageRole,
+    StreamInterruptedError,
+)
+
+KEY = "demo-key"
+out = Console(highlight=False)
+
+
+@contextmanager
+def running_server(database: Path) -> Iterator[str]:
+    """Run `chatloom serve --dev` on *database*, and stop it afterwards."""
+    command = [sys.executable, "-m", "chatloom", "serve", "--dev", "--port", "0", "--json"]
+    server = subprocess.Popen([*command, "--db", str(database)], stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    try:
+        ready = json.loads("".join(iter(server.stdout.readline, "}\n")) + "}")
+        yield ready["url"]
+    finally:
+        server.terminate()
+        server.wait()
+        server.stdout.close()
+
+
+def read_back(url: str, path: str) -> dict[str, Any]:
+    """Read one of chatloom's own addresses."""
+    request = Request(url + path, headers={"Authorization": f"Bearer {KEY}"})
+    with urlopen(request) as answer:
+        found: dict[str, Any] = json.load(answer)
+        return found
+
+
+def talk(url: str) -> str:
+    """Hold a talk with the blocking client; return the conversation's id."""
+    with ChatServerClient(api_key=KEY, base_url=url) as client:
+        names = [model.id for model in client.list_models().data]
+        out.print(f"[dim]{len(names)} models, among them[/] {', '.join(names[:3])}\n")
+        conversation = [Message(role=MessageRole.USER, content="How do rivers find the sea?")]
+        first = client.create_completion(model="claude-3-haiku", messages=conversation)
+        show("ChatServerClient, in one piece", first.choices[0].message.content)
+        conversation.append(first.choices[0].message)
+        conversation.append(
+            Message(role=MessageRole.USER, content="And how do they find their way?")
+        )
+        stream = client.create_completion("claude-3-haiku", conversation, stream=True)
+        out.print("[bold cyan]ChatServerClient, streamed[/]")
+        for piece in stream:
+            out.print(piece, end="")
+            time.sleep(0.008)
+        out.print("\n")
+        assert first.system_fingerprint is not None
+        assert stream.metadata["system_fingerprint"] == first.system_fingerprint
+        return first.system_fingerprint
+
+
+async def talk_async(url: str) -> None:
+    """Ask three things at once with the asyncio client."""
+    async with AsyncChatServerClient(api_key=KEY, base_url=url) as client:
+        questions = ["What is a delta?", "What is a spring?", "What is a mouth?"]
+        answers = await asyncio.gather(
+            *(client.create_completion("loom/scribe", [one], max_tokens=16) for one in questions)
+        )
+    told = Text()
+    for question, answer in zip(questions, answers, strict=True):
+        told.append(f"{question} ", style="bold")
+        told.append(f"{answer.choices[0].message.content} …\n")
+    told.rstrip()
+    show("AsyncChatServerClient, three at once", told)
+
+
+def break_off(url: str) -> str:
+    """Let a provider fail halfway; return what the caller was told."""
+    with ChatServerClient(api_key=KEY, base_url=url) as client:
+        stream = client.create_completion("loom/scribe?cut=9", ["Tell me more."], stream=True)
+        try:
+            return f"whole: {stream.collect()}"
+        except StreamInterruptedError as error:
+            return f"{type(error).__name__} ({error.code}), with the text so far: “{error.text}…”"
+
+
+def show(title: str, body: str | Text | Group) -> None:
+    """Print *body* in a box."""
+    out.print(Panel(body, title=title, title_align="left", border_style="cyan"))
+
+
+def show_conversation(url: str, id: str) -> None:
+    """Read the talk back from the file: every message with its hash, and the cost."""
+    stored = read_back(url, f"/v1/conversations/{id}")
+    messages = Table(box=None, show_header=False, padding=(0, 1))
+    for message in stored["messages"]:
+        start = message["content"].replace("\n", " ")[:48]
+        messages.add_row(
+            f"[green]{message['role']}[/]", f"{start}…", f"[dim]{message['hash'][:8]}[/]"
+        )
+    usage = f"{stored['tokens_in']} tokens in, {stored['tokens_out']} out"
+    cost = f"[bold]${stored['cost']['usd']}[/] ({stored['cost']['picodollars']:,} pico-dollars)"
+    body = Group(messages, f"\n {stored['message_count']} messages, {usage}, {cost}")
+    show(f"“{stored['title']}”, read back from the file", body)
+
+
+def main() -> None:
+    """Run the demo; exit with 1 if anything is not as it should be."""
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        database = Path(folder) / "demo.db"
+        with running_server(database) as url:
+            out.print(f"\n[bold green]chatloom[/] serves [bold]{url}[/] from one file\n")
+            id = talk(url)
+            asyncio.run(talk_async(url))
+            show("a provider that breaks off is never taken for a whole answer", break_off(url))
+            show_conversation(url, id)
+        doctor = [sys.executable, "-m", "chatloom", "doctor", "--db", str(database)]
+        checked = subprocess.run(
+            doctor, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"}, check=False
+        )
+        size = database.stat().st_size // 1024
+        out.print(f"\n[bold]chatloom doctor[/] {checked.stdout.strip().replace(chr(10), '; ')}")
+        seconds = time.perf_counter() - began
+        out.print(f"[dim]{seconds:.1f} seconds, a file of {size} KiB[/]\n")
+        sys.exit(checked.returncode)
+
+
+if __name__ == "__main__":
+    main()
