@@ -40,10 +40,17 @@ def settings(
         max_retries=max_retries,
     )
     if found.log:
-        import logging
-
-        logging.getLogger("chatloom").setLevel(found.log.upper())
+        _log_at(found.log)
     return found
+
+
+def _log_at(level: str) -> None:
+    import logging
+
+    try:
+        logging.getLogger("chatloom").setLevel(level.upper())
+    except ValueError:
+        raise SettingsError(f"log must be a level such as DEBUG, not {level!r}") from None
 
 
 def engine(
@@ -89,8 +96,11 @@ def _client_table() -> Mapping[str, object]:
     from pathlib import Path
 
     named = os.environ.get("CHATLOOM_CONFIG")
-    path = Path(named) if named else _user_folder() / "chatloom.toml"
-    if not named and not path.is_file():
+    try:
+        path = Path(named) if named else _user_folder() / "chatloom.toml"
+        if not named and not path.is_file():
+            return {}
+    except (OSError, RuntimeError):  # a user without a home, or who may not look into it
         return {}
     import tomllib
 
@@ -108,4 +118,6 @@ def _user_folder() -> Path:
 
     if sys.platform == "win32":
         return Path(os.environ.get("APPDATA") or Path.home()) / "chatloom"
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "chatloom"
+    told = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+    # The XDG rules ignore a relative one; it would be found in the current folder.
+    return (told if told.is_absolute() else Path.home() / ".config") / "chatloom"

@@ -21,7 +21,7 @@ T = TypeVar("T")
 class Mode:
     """One of the transports, and how its coroutines are run to their end."""
 
-    transport: type[BlockingTransport] | type[AioTransport]
+    transport: type[BlockingTransport | AioTransport]
 
     @property
     def is_blocking(self) -> bool:
@@ -55,9 +55,10 @@ class Mode:
             outside = self.make(outside)
 
         async def talk(outside: Outside) -> Response:
-            for request in requests:
-                response = await outside.send(request)
-                await response.read()
+            for request in requests[:-1]:
+                await (await outside.send(request)).read()
+            response = await outside.send(requests[-1])
+            await response.read()
             return response
 
         return self.use(outside, talk)

@@ -11,7 +11,7 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -70,6 +70,11 @@ class Peer:
             self.asked()
             self.answer(body)
 
+    def echo_all(self) -> None:
+        """Answer whatever is asked with its own path."""
+        while True:
+            self.answer(self.asked().target.encode("ascii"))
+
     def hold(self, seconds: float = 30) -> None:
         """Stay silent until the client has gone, the test is over, or the time is up."""
         self._socket.settimeout(seconds)
@@ -80,6 +85,9 @@ class Peer:
     def reset(self) -> None:
         """Hang up as if the machine had crashed."""
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._socket.close()
+
+    def close(self) -> None:
         self._socket.close()
 
     def relay(self, port: int) -> None:
@@ -115,7 +123,7 @@ class Server:
 
 
 @contextmanager
-def serving(*talks: Talk, context: ssl.SSLContext | None = None) -> Iterator[Server]:
+def serving(*talks: Talk, context: ssl.SSLContext | None = None) -> Generator[Server]:
     """Serve on a free port until the block ends."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = Server(listener.getsockname()[1], "https" if context else "http")

@@ -7,12 +7,12 @@ import threading
 import zlib
 
 import pytest
-from transports.modes import Mode
-from transports.scripted import CHUNKED, Peer, saying, serving
 
 from chatloom.core.errors import TransportError
 from chatloom.core.http import Request, Response
 from chatloom.core.outside import Outside
+from transports.modes import Mode
+from transports.scripted import CHUNKED, Peer, saying, serving
 
 TEXT = b"one and another and one more " * 50
 
@@ -139,8 +139,9 @@ def test_a_piece_is_handed_over_as_soon_as_it_comes(mode: Mode) -> None:
         peer.asked()
         peer.say(CHUNKED[:-2] + b"content-encoding: gzip\r\n\r\n", packed(b"first"))
         seen.wait(10)
+        peer.say(packed(b"second"))
         last = packer.flush()
-        peer.say(packed(b"second"), b"%x\r\n%s\r\n0\r\n\r\n" % (len(last), last))
+        peer.say(b"%x\r\n%s\r\n0\r\n\r\n" % (len(last), last))
 
     async def watch(outside: Outside) -> list[bytes]:
         response = await outside.send(Request("GET", "/", streamed=True))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from transports.modes import Mode
-from transports.scripted import Asked, Peer, serving
 
 from chatloom.core.errors import SettingsError
 from chatloom.core.http import Request
+from transports.modes import Mode
+from transports.scripted import Asked, Peer, serving
 
 
 def sent(mode: Mode, request: Request, below: str = "") -> Asked:
@@ -94,9 +94,8 @@ def test_the_callers_headers_replace_the_usual_ones(mode: Mode) -> None:
 def test_a_header_that_could_be_more_than_one_is_refused(
     mode: Mode, header: tuple[str, str]
 ) -> None:
-    with serving(Peer.answer_all) as server:
-        with pytest.raises(SettingsError) as caught:
-            mode.ask(server.url, Request("GET", "/", headers=(header,)))
+    with serving(Peer.answer_all) as server, pytest.raises(SettingsError) as caught:
+        mode.ask(server.url, Request("GET", "/", headers=(header,)))
     assert not server.asked
     assert "secret" not in str(caught.value)
 

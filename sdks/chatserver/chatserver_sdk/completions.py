@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Mapping, Sequence
-from typing import Literal, Protocol, TypeVar, cast, overload
+from typing import Literal, Protocol, TypeVar, overload
 
 from chatloom.core.http import JSON
-from chatloom.core.operations import Mode, PerMode, Resource, operation, read_json, streamable
+from chatloom.core.operations import Mode, PerMode, Resource, operation, streamable, typed
 from chatserver_sdk.models import (
     ChatCompletionResponse,
     MessageLike,
@@ -178,5 +178,4 @@ def _models(body: bytes) -> ModelsResponse:
     return ModelsResponse.from_dict(_object(body))
 
 
-def _object(body: bytes) -> dict[str, JSON]:
-    return cast("dict[str, JSON]", read_json(body))
+_object = typed(dict[str, JSON])

@@ -17,8 +17,6 @@ code, request_id, retry_after, attempts, body.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from chatloom.core.errors import (
     ChatloomError,
     StatusError,
@@ -42,15 +40,16 @@ __all__ = [
 ]
 
 
+_BY_STATUS: dict[int, type[ChatServerError]] = {}
+
+
 class ChatServerError(ChatloomError):
     """Base of all errors of this SDK."""
-
-    _by_status: ClassVar[dict[int, type[ChatServerError]]] = {}
 
     def __init_subclass__(cls, *, status: int | None = None) -> None:
         super().__init_subclass__()
         if status is not None:
-            cls._by_status[status] = cls
+            _BY_STATUS[status] = cls
 
     def __init__(
         self, message: str = "", status_code: int | None = None, response: JSON = None
@@ -115,5 +114,5 @@ def _kind(error: ChatloomError) -> type[ChatServerError]:
     if isinstance(error, TransportError):
         return ChatServerConnectionError
     if isinstance(error, StatusError) and error.status_code is not None:
-        return ChatServerError._by_status.get(min(error.status_code, 500), ChatServerError)
+        return _BY_STATUS.get(min(error.status_code, 500), ChatServerError)
     return ChatServerError

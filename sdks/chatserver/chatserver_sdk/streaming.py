@@ -9,7 +9,7 @@ import msgspec
 
 from chatloom.core.errors import StreamError, Truncated
 from chatloom.core.event_stream import EventStreamDecoder
-from chatloom.core.http import JSON
+from chatloom.core.http import JSON, UNREADABLE
 from chatloom.core.streams import AsyncStream, Reading, Stream
 from chatserver_sdk.models import ChatCompletionResponse, UsageInfo
 
@@ -32,7 +32,7 @@ class _Function(msgspec.Struct, gc=False):
 
 
 class _ToolCall(msgspec.Struct, gc=False):
-    index: int = 0
+    index: int | None = 0
     id: str | None = None
     function: _Function | None = None
 
@@ -44,15 +44,15 @@ class _Delta(msgspec.Struct, gc=False):
 
 
 class _Choice(msgspec.Struct, gc=False):
-    index: int = 0
+    index: int | None = 0
     delta: _Delta | None = None
     finish_reason: str | None = None
 
 
 class _Chunk(msgspec.Struct, gc=False):
-    choices: list[_Choice] = []
+    choices: list[_Choice] | None = None
     id: str | None = None
-    created: int = 0
+    created: float | None = None
     model: str | None = None
     system_fingerprint: str | None = None
     usage: dict[str, JSON] | None = None
@@ -79,7 +79,7 @@ class CompletionReading(Reading[str, str]):
         )
 
     @property
-    def text(self) -> str:  # type: ignore[override]  # joined when asked for, not at each piece
+    def text(self) -> str:
         """The text so far."""
         return "".join(self._texts)
 
@@ -92,7 +92,7 @@ class CompletionReading(Reading[str, str]):
                 break
             try:
                 chunk = _decode(event.data)
-            except msgspec.MsgspecError as error:
+            except UNREADABLE as error:
                 self.failure = Truncated(f"the stream sent something unreadable: {error}")
                 break
             if chunk.error is not None:
@@ -106,15 +106,15 @@ class CompletionReading(Reading[str, str]):
 
     def _take(self, chunk: _Chunk, pieces: list[str]) -> None:
         known = self.metadata
-        if known["id"] is None:
-            known["id"], known["model"], self._created = chunk.id, chunk.model, chunk.created
-        if chunk.system_fingerprint and known["system_fingerprint"] is None:
-            known["system_fingerprint"] = chunk.system_fingerprint
+        known["id"] = known["id"] or chunk.id
+        known["model"] = known["model"] or chunk.model
+        known["system_fingerprint"] = known["system_fingerprint"] or chunk.system_fingerprint
+        self._created = self._created or int(chunk.created or 0)
         if chunk.usage:
             self.usage = cast("JSON", chunk.usage)
             known["usage"] = UsageInfo.from_dict(chunk.usage)
-        for choice in chunk.choices:
-            if choice.index != 0:
+        for choice in chunk.choices or ():
+            if choice.index:
                 continue
             if choice.finish_reason not in _NOT_FINISHED:
                 known["finish_reason"] = choice.finish_reason
@@ -125,15 +125,16 @@ class CompletionReading(Reading[str, str]):
                     self._call(call)
 
     def _call(self, part: _ToolCall) -> None:
-        call = self._calls.setdefault(part.index, {"id": "", "type": "function"})
+        index = part.index or 0
+        call = self._calls.setdefault(index, {"id": "", "type": "function"})
         function = cast("dict[str, JSON]", call.setdefault("function", {"name": ""}))
         if part.id:
             call["id"] = part.id
         if part.function is not None:
             if part.function.name:
                 function["name"] = part.function.name
-            self._arguments.setdefault(part.index, []).append(part.function.arguments or "")
-        function["arguments"] = "".join(self._arguments.get(part.index, ()))
+            self._arguments.setdefault(index, []).append(part.function.arguments or "")
+        function["arguments"] = "".join(self._arguments.get(index, ()))
 
     def whole(self) -> str:
         """The text of the answer."""

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import typer
+from rich.markup import escape
 
 from chatloom.cli.shared import (
     AsJSON,
@@ -59,6 +60,6 @@ def _show(found: wire.Checkup) -> None:
     if found.open_turns:
         out.print(f"[yellow]{len(found.open_turns)} turns are open[/]: running, or left by a crash")
     for problem in found.problems:
-        out.print(f"[red]{problem.check}[/] {problem.subject}: {problem.detail}")
+        out.print(f"[red]{problem.check}[/] {escape(f'{problem.subject}: {problem.detail}')}")
     if not found.problems:
         out.print("[green]all is well[/]")

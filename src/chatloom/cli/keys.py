@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from chatloom.cli.shared import (
@@ -62,15 +63,15 @@ def create(
     as_json: AsJSON = False,
 ) -> None:
     """Make a key. It is shown once."""
-    wanted = NewKey(
-        name=name,
-        account_id=account,
-        scopes=scope or ["chat", "models"],
-        models=model or None,
-        expires_in_days=days,
-    )
+    wanted = {
+        "name": name,
+        "account_id": account,
+        "scopes": scope or ["chat", "models"],
+        "models": model or None,
+        "expires_in_days": days,
+    }
     with _desk(db) as desk:
-        _show_new(desk.create(wanted), as_json)
+        _show_new(desk.create(msgspec.convert(wanted, NewKey)), as_json)
 
 
 @commands.command("rotate")
@@ -82,7 +83,8 @@ def rotate(
 ) -> None:
     """Give a key a new secret. It is shown once."""
     with _desk(db) as desk:
-        _show_new(desk.rotate(id, Rotation(overlap_seconds=overlap)), as_json)
+        wanted = msgspec.convert({"overlap_seconds": overlap}, Rotation)
+        _show_new(desk.rotate(id, wanted), as_json)
 
 
 @commands.command("revoke")
@@ -93,7 +95,7 @@ def revoke(id: Id, db: Database = None, as_json: AsJSON = False) -> None:
     if as_json:
         print_json(key)
     else:
-        out.print(f"revoked [bold]{key.name}[/] ({key.id})")
+        out.print(f"revoked [bold]{escape(key.name)}[/] ({key.id})")
 
 
 @commands.command("list")
@@ -109,7 +111,12 @@ def list_keys(db: Database = None, as_json: AsJSON = False) -> None:
         table.add_column(column, no_wrap=column == "id")
     for key in found.keys:
         table.add_row(
-            key.id, key.name, key.hint, ", ".join(key.scopes), _state(key), key.last_used_at or "-"
+            key.id,
+            escape(key.name),
+            key.hint,
+            ", ".join(key.scopes),
+            _state(key),
+            key.last_used_at or "-",
         )
     out.print(table)
 
@@ -127,4 +134,4 @@ def _show_new(key: Key, as_json: bool) -> None:
         print_json(key)
         return
     out.print(f"[bold]{key.secret}[/]")
-    out.print(f"  {key.name} ({key.id}), account {key.account_id}; shown only now")
+    out.print(f"  {escape(key.name)} ({key.id}), account {key.account_id}; shown only now")

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from chatloom.cli.shared import AsJSON, Config, failing_clearly, out, print_json, read_settings
@@ -35,7 +36,9 @@ def models(
     for info in found:
         context = f"{info.context_length:,}" if info.context_length else "-"
         can = ", ".join(info.capabilities)
-        table.add_row(info.id, info.provider, context, can, info.description)
+        table.add_row(
+            escape(info.id), escape(info.provider), context, can, escape(info.description)
+        )
     out.print(table)
 
 

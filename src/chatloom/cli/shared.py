@@ -12,6 +12,7 @@ from typing import Annotated, NoReturn
 import msgspec
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from chatloom.core.errors import ChatloomError
 from chatloom.server.settings import ServerSettings, load
@@ -60,12 +61,8 @@ def print_json(value: object) -> None:
 
 def fail(message: str) -> NoReturn:
     """Say why on standard error, and exit with 1."""
-    err.print(f"[bold red]chatloom:[/] {_plain(message)}")
+    err.print(f"[bold red]chatloom:[/] {escape(message)}")
     raise typer.Exit(1)
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
 
 
 @contextmanager

@@ -7,8 +7,8 @@ from typing import cast
 
 import msgspec
 
-from chatloom.core.http import JSON, Response
-from chatloom.core.wait import asked_wait
+from chatloom.core.http import JSON, UNREADABLE, Response
+from chatloom.core.wait import asked_seconds, asked_wait
 
 _LONGEST = 500
 
@@ -32,7 +32,7 @@ class Complaint(msgspec.Struct, frozen=True):
         wait = asked_wait(response.headers, wall_time)
         try:
             body = cast("JSON", msgspec.json.decode(response.body))
-        except msgspec.DecodeError:
+        except UNREADABLE:
             text = response.body[:_LONGEST].decode(errors="replace").strip()
             looks_like_html = text[:1] == "<"
             return cls("" if looks_like_html else text, None, wait, text)
@@ -50,7 +50,7 @@ def _from_json(body: JSON) -> tuple[str, str | None, float | None]:
     message = _first_text(nested.get("message"), body.get("message"), inner, _detail(body))
     code = _first_text(nested.get("code"), body.get("code"), nested.get("type"))
     wait = nested.get("retry_after", body.get("retryAfter", body.get("retry_after")))
-    return message, code or None, float(wait) if isinstance(wait, int | float) else None
+    return message, code or None, asked_seconds(str(wait))
 
 
 def _detail(body: Mapping[str, JSON]) -> JSON:

@@ -13,6 +13,8 @@ import msgspec
 from chatloom.core.errors import AnswerError
 
 _BOM = b"\xef\xbb\xbf"
+_LONGEST_RETRY = 18
+"""Digits; `int` refuses to read thousands of them."""
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
@@ -58,6 +60,7 @@ class EventStreamDecoder:
         self._keep(rest)
         events: list[Event] = []
         for block in blocks:
+            self._check(len(block))
             event = self._decode(block)
             if event is not None:
                 events.append(event)
@@ -66,9 +69,12 @@ class EventStreamDecoder:
     def _keep(self, rest: bytes) -> None:
         if rest:
             self._size += len(rest)
-            if self._size > self._limit:
-                raise AnswerError(f"the stream sent an event of more than {self._limit} bytes")
+            self._check(self._size)
             self._waiting.append(rest)
+
+    def _check(self, size: int) -> None:
+        if size > self._limit:
+            raise AnswerError(f"the stream sent an event of more than {self._limit} bytes")
 
     def _without_bom(self, chunk: bytes) -> bytes:
         chunk = b"".join((*self._waiting, chunk))
@@ -103,7 +109,7 @@ class EventStreamDecoder:
                     self.last_event_id = value.decode("utf-8", "replace")
             elif field == b"event":
                 name = value.decode("utf-8", "replace") or "message"
-            elif field == b"retry" and value.isdigit():
+            elif field == b"retry" and value.isdigit() and len(value) <= _LONGEST_RETRY:
                 self.retry = int(value)
         if not data:
             return None

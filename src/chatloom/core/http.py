@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 else:
     JSON = Any  # msgspec resolves annotations, and knows no recursive alias
 
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What `msgspec` raises for bytes that are not the JSON they should be."""
+
 
 class Timeouts(msgspec.Struct, frozen=True):
     """How long to wait, in seconds; `None` waits for ever."""
@@ -42,6 +45,9 @@ class Request(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
+
+    def __repr__(self) -> str:
+        return f"<Request {self}>"  # the headers hold the key
 
     def with_header(self, name: str, value: str) -> Request:
         """Add a header; *name* in lower case."""

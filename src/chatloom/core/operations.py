@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Sequence
 from functools import cache
-from types import MethodType
+from types import FunctionType, MethodType
 from typing import (
     Any,
     ClassVar,
@@ -36,7 +36,7 @@ import msgspec
 
 from chatloom.core.complaint import Complaint
 from chatloom.core.errors import AnswerError, ChatloomError, StatusError
-from chatloom.core.http import JSON, Request, Response, Timeouts
+from chatloom.core.http import UNREADABLE, Request, Response, Timeouts
 from chatloom.core.inline import run_inline
 from chatloom.core.outside import Outside, Policy, guard
 from chatloom.core.pages import AsyncPages, Pages
@@ -106,10 +106,13 @@ class Engine(Generic[Mode]):
         """Send *request*; an error status, or no answer, raises the SDK's own error."""
         try:
             response = await self.outside.send(request)
-            if response.status >= 400:
+            if response.status >= 300:
                 await response.read()
         except ChatloomError as error:
-            raise self.named(error) from error
+            named = self.named(error)
+            if named is error:
+                raise
+            raise named from error
         if response.status >= 300:
             complaint = Complaint.of(response, self.outside.wall_time())
             raise self.named(_refusal(request, response, complaint))
@@ -145,6 +148,15 @@ class Resource(Generic[Mode]):
             for argument in get_args(base):
                 if argument in (Sync, Async):
                     cls._mode = argument
+        if cls._mode is not None:
+            cls._settle()
+
+    @classmethod
+    def _settle(cls) -> None:
+        """Hold plain functions once the mode is fixed; `unittest.mock` trusts nothing else."""
+        for name in dir(cls):
+            if isinstance(inspect.getattr_static(cls, name), PerMode):
+                setattr(cls, name, getattr(cls, name))
 
     def __init__(self, engine: Engine[Mode]) -> None:
         self._engine = engine
@@ -162,7 +174,7 @@ class Resource(Generic[Mode]):
         response = await self._engine.send(request)
         try:
             return read(response.body)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise self._engine.named(_nonsense(request, response, error)) from error
 
     def _opening(self, path: str, payload: object) -> Opening:
@@ -187,15 +199,14 @@ def _nonsense(request: Request, response: Response, reason: Exception) -> Answer
     )
 
 
-@cache
 def typed(kind: type[T]) -> Callable[[bytes], T]:
     """Read a JSON answer as *kind*, anything `msgspec` knows."""
-    return msgspec.json.Decoder(kind).decode
+    return _decoder(cast("Hashable", kind)).decode
 
 
-def read_json(body: bytes) -> JSON:
-    """Read a JSON answer as it is."""
-    return cast("JSON", msgspec.json.decode(body))
+@cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:  # @cache would hide what `typed` answers
+    return msgspec.json.Decoder(kind)
 
 
 class _Settling(Protocol):
@@ -211,6 +222,11 @@ class PerMode(Generic[S, A]):
         self._blocking: Callable[..., Any] | None = None
         self.__doc__ = method.__doc__
 
+    def __set_name__(self, owner: type[Resource[Any]], name: str) -> None:
+        # A method behind annotated overloads is written under another name.
+        self._method.__name__ = name
+        self._method.__qualname__ = f"{owner.__qualname__}.{name}"
+
     @overload
     def __get__(self, resource: None, owner: type[Resource[Any]]) -> Callable[..., Any]: ...
     @overload
@@ -218,16 +234,20 @@ class PerMode(Generic[S, A]):
     @overload
     def __get__(self, resource: Resource[Async], owner: type[Resource[Any]]) -> A: ...
     def __get__(self, resource: Any, owner: type[Resource[Any]]) -> Any:
-        mode = owner._mode if resource is None else resource._engine.mode
+        fixed = owner._mode  # pyright: ignore[reportPrivateUsage]
+        mode = fixed if resource is None else resource._engine.mode
         function = self._blocking or self._block() if mode is Sync else self._method
         return function if resource is None else MethodType(function, resource)
 
     def _block(self) -> Callable[..., Any]:
         method, settle = self._method, self._settle
 
-        def blocking(*args: Any, **kwargs: Any) -> Any:
+        def settled(*args: Any, **kwargs: Any) -> Any:
             return settle(method(*args, **kwargs))
 
+        # Its annotations are looked up among the method's globals.
+        names = cast("FunctionType", method).__globals__
+        blocking = FunctionType(settled.__code__, names, None, None, settled.__closure__)
         # Not functools.wraps: whoever unwraps would find a coroutine function again.
         signature = inspect.signature(method)
         answer = _blocking_name(signature.return_annotation)
@@ -261,14 +281,14 @@ def streaming(
     method: Callable[Concatenate[Any, P], AsyncStream[Piece, Whole]],
 ) -> PerMode[Callable[P, Stream[Piece, Whole]], Callable[P, AsyncStream[Piece, Whole]]]:
     """Offer a method that answers in pieces."""
-    return PerMode(method, AsyncStream.settled)
+    return PerMode(method, AsyncStream[Any, Any].settled)
 
 
 def paginated(
     method: Callable[Concatenate[Any, P], AsyncPages[T]],
 ) -> PerMode[Callable[P, Pages[T]], Callable[P, AsyncPages[T]]]:
     """Offer a method that answers in pages."""
-    return PerMode(method, AsyncPages.settled)
+    return PerMode(method, AsyncPages[Any].settled)
 
 
 def streamable(method: Callable[..., Any]) -> PerMode[Any, Any]:

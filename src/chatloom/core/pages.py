@@ -1,5 +1,8 @@
 """Answers that come in pages."""
 
+# Blocking pages are the async ones, seen from outside:
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 from collections import deque

@@ -32,7 +32,7 @@ class Secret:
 
         return compare_digest(self._value.encode(), other._value.encode())
 
-    __hash__ = None  # type: ignore[assignment]  # a hash would end up in caches and logs
+    # No __hash__ beside __eq__: a secret is no key of a cache.
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a secret is not pickled")

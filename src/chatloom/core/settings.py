@@ -29,7 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Without a trailing slash."""
     api_key: Secret | None
     timeout: float | None
-    """Seconds to wait for a connection, and for each read."""
+    """Seconds to wait for a connection, and for each read; `None` waits for ever."""
     max_retries: int
     log: str | None
     """A level for the ``chatloom`` logger."""
@@ -78,11 +78,11 @@ def resolve(
         timeout = habits.timeout if told is None else _number("timeout", told)
     if max_retries is None:
         told = look_up(None, "CHATLOOM_MAX_RETRIES", "max_retries")
-        max_retries = habits.max_retries if told is None else int(_number("max_retries", told))
+        max_retries = habits.max_retries if told is None else _whole("max_retries", told)
     return Settings(
         base_url=_address(base_url),
         api_key=Secret(api_key) if isinstance(api_key, str) else api_key,
-        timeout=_positive("timeout", timeout),
+        timeout=_waiting("timeout", timeout),
         max_retries=max(0, max_retries),
         log=look_up(None, "CHATLOOM_LOG", "log"),
     )
@@ -102,7 +102,15 @@ def _number(name: str, text: str) -> float:
         raise SettingsError(f"{name} must be a number, not {text!r}") from None
 
 
-def _positive(name: str, value: float | None) -> float | None:
-    if value is not None and not value > 0:
-        raise SettingsError(f"{name} must be more than 0 seconds, not {value}")
-    return value
+def _whole(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise SettingsError(f"{name} must be a whole number, not {text!r}") from None
+
+
+def _waiting(name: str, seconds: float | None) -> float | None:
+    if seconds is not None and not seconds > 0:
+        raise SettingsError(f"{name} must be more than 0 seconds, not {seconds}")
+    # Clocks cannot count much further, and nobody can tell the difference.
+    return None if seconds is not None and seconds > 1e9 else seconds

@@ -7,13 +7,16 @@ stopped without its end, and the error is raised once; or the caller closed it.
 However it ends, the connection is given back, also when it is merely dropped.
 """
 
+# A blocking stream is an async one, seen from outside:
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
-from chatloom.core.errors import ChatloomError, StreamError, TransportError, Truncated
+from chatloom.core.errors import ChatloomError, StreamError, Truncated
 from chatloom.core.inline import run_inline
 
 if TYPE_CHECKING:
@@ -30,11 +33,14 @@ class Reading(Generic[Piece, Whole]):
     """The answer has said that it is whole."""
     failure: StreamError | None = None
     """The answer has said that it failed; raised after the pieces before it."""
-    text: str = ""
-    """The text so far."""
     usage: JSON = None
     """The usage told so far, in the server's words."""
     last_event_id: str = ""
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        raise NotImplementedError
 
     def feed(self, data: bytes) -> Sequence[Piece]:
         """Take in the next bytes; hand out the pieces they complete."""
@@ -83,9 +89,10 @@ class AsyncStream(Generic[Piece, Whole]):
 
         Raises what iterating raises.
         """
-        await self._open()
         while await self._fill():
             self._pieces.clear()
+        if not self._reading.complete:
+            raise self._truncated("it was closed before it was read to its end")
         return self._reading.whole()
 
     async def close(self) -> None:
@@ -103,7 +110,11 @@ class AsyncStream(Generic[Piece, Whole]):
 
     async def _open(self) -> None:
         if self._response is None and not self._over:
-            self._response = await self._opening()
+            try:
+                self._response = await self._opening()
+            except BaseException:
+                self._over = True  # or the next look would send the request again
+                raise
 
     async def _fill(self) -> bool:
         """Wait until there are pieces; False when there will be no more."""
@@ -116,17 +127,18 @@ class AsyncStream(Generic[Piece, Whole]):
                 await self.close()
                 raise self._finished(reading.failure)
             else:
-                self._pieces.extend(reading.feed(await self._read()))
+                self._pieces.extend(await self._read())
                 if self._pieces:
                     return True
         return False
 
-    async def _read(self) -> bytes:
+    async def _read(self) -> Sequence[Piece]:
         assert self._response is not None
         assert self._response.arriving is not None
         try:
             data = await self._response.arriving.read()
-        except TransportError as error:
+            pieces = self._reading.feed(data)
+        except ChatloomError as error:
             self._abandon()
             raise self._truncated(str(error)) from error
         except BaseException:
@@ -135,17 +147,18 @@ class AsyncStream(Generic[Piece, Whole]):
         if not data:
             self._abandon()
             raise self._truncated("the answer ended before it said that it was done")
-        return data
+        return pieces
 
     def _truncated(self, reason: str) -> ChatloomError:
         return self._finished(Truncated(f"{self._what}: {reason}"))
 
     def _finished(self, error: StreamError) -> ChatloomError:
         """Tell *error* how far the answer came."""
-        response = self._response
-        assert response is not None
         error.text = self._reading.text
         error.usage = self._reading.usage
+        response = self._response
+        if response is None:
+            return self._named(error)
         error.status_code = error.status_code or response.status
         error.request_id = response.headers.get("x-request-id")
         error.attempts = response.attempts

@@ -12,22 +12,25 @@ def asked_wait(headers: Mapping[str, str], wall_time: float) -> float | None:
     *wall_time* is now, in seconds since 1970. `None` when nothing, or nothing
     sensible, was asked.
     """
-    if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
+    if (milliseconds := asked_seconds(headers.get("retry-after-ms"))) is not None:
         return milliseconds / 1000
     asked = headers.get("retry-after")
     if asked is None:
         return None
-    if (seconds := _number(asked)) is not None:
+    if (seconds := asked_seconds(asked)) is not None:
         return seconds
+    from calendar import timegm
     from email.utils import parsedate_to_datetime
 
     try:
-        return max(0.0, parsedate_to_datetime(asked).timestamp() - wall_time)
+        # A date without a zone is in UTC, not in this machine's.
+        return max(0.0, timegm(parsedate_to_datetime(asked).utctimetuple()) - wall_time)
     except (ValueError, OverflowError):
         return None
 
 
-def _number(text: str | None) -> float | None:
+def asked_seconds(text: str | None) -> float | None:
+    """Read a number of seconds; `None` where *text* is no such thing."""
     if text is None:
         return None
     try:

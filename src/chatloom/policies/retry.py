@@ -93,7 +93,8 @@ class Retry:
             return None
         delay = None if response is None else asked_wait(response.headers, outside.wall_time())
         if delay is None:
-            longest = min(self._first_delay * 2 ** (attempt - 1), self._longest_delay)
+            doubled = 2.0 ** min(attempt - 1, 64)
+            longest = min(self._first_delay * doubled, self._longest_delay)
             delay = longest * (1 - outside.random() / 4)
         too_late = request.deadline is not None and outside.now() + delay >= request.deadline
         return None if delay > self._patience or too_late else delay

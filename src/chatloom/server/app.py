@@ -110,8 +110,18 @@ class App:
         return key
 
 
+SAID_TWICE = "\0"
+"""Stands for a header of which nobody can tell which value is meant."""
+_UNIQUE = frozenset({"host", "authorization", "x-api-key", "origin"})
+
+
 def credential_of(headers: Mapping[str, str]) -> str | None:
-    """The key a request shows, in any of the forms the five services use."""
+    """The key a request shows, in any of the forms the five services use.
+
+    Raises `Refusal` where one of them is given twice.
+    """
+    if SAID_TWICE in {headers.get("authorization"), headers.get("x-api-key")}:
+        raise Refusal("unauthenticated", "the API key is given twice", code="ambiguous_api_key")
     scheme, _, value = headers.get("authorization", "").partition(" ")
     if scheme.lower() in {"bearer", "apikey"} and value.strip():
         return value.strip()
@@ -122,8 +132,8 @@ def _headers(scope: Scope) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in cast("list[tuple[bytes, bytes]]", scope["headers"]):
         text = name.decode("latin-1")
-        if text in found and text in {"host", "authorization", "origin"}:
-            found[text] = "\0"  # said twice, so nobody can tell which is meant
+        if text in found and text in _UNIQUE:
+            found[text] = SAID_TWICE
         else:
             found[text] = value.decode("latin-1")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
@@ -126,24 +127,16 @@ def convert(data: JSON, kind: type[T], within: str = "") -> T:
 def _is_deep(body: bytes) -> bool:
     if body.count(b"[") + body.count(b"{") <= DEEPEST:
         return False
-    depth, in_text, escaped = 0, False, False
-    for byte in body:
-        if in_text:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                in_text = False
-        elif byte == 0x22:
-            in_text = True
-        elif byte in b"[{":
-            depth += 1
-            if depth > DEEPEST:
-                return True
-        elif byte in b"]}":
-            depth -= 1
+    depth = 0
+    for bracket in _NO_BRACKETS.sub(b"", _TEXT.sub(b"", body)):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > DEEPEST:
+            return True
     return False
+
+
+_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_NO_BRACKETS = re.compile(rb"[^][{}]+")
 
 
 def _too_large(limit: int) -> Refusal:

@@ -14,7 +14,7 @@ def check_host(host: str | None, hosts: frozenset[str]) -> None:
 
     A page that rebinds its own name to this machine shows that name here.
     """
-    name = _host_name(host or "")
+    name = _host_name(host or "").lower()
     if not (name == "localhost" or name in hosts or _is_address(name)):
         raise Refusal(
             "misdirected",
@@ -31,10 +31,17 @@ def check_origin(headers: Mapping[str, str], *, dev: bool) -> None:
     origin = headers.get("origin")
     if origin is None or not dev:
         return
-    if urlsplit(origin).netloc != headers.get("host"):
+    if _place(origin) != headers.get("host"):
         raise Refusal(
             "forbidden", "the dev server does not talk to other web pages", code="foreign_origin"
         )
+
+
+def _place(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def _host_name(host: str) -> str:

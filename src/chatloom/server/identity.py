@@ -65,7 +65,7 @@ class Identity:
         return key
 
     async def _look_up(self, digest: bytes, credential: str) -> Key:
-        key = await self._store.find_key(digest, milliseconds())
+        key = await self._store.find_key(digest)
         if key is None and self._dev:
             key = await self._make_dev_key(digest, credential)
         if key is None or (key.dev and not self._dev):
@@ -94,7 +94,7 @@ class Identity:
             await self._store.add_key(key, _secret(key, digest, "dev"))
         except Exception:
             # Two first requests at once: the other one made it.
-            found = await self._store.find_key(digest, now)
+            found = await self._store.find_key(digest)
             if found is None:
                 raise
             return found
@@ -120,6 +120,8 @@ class Identity:
         if account_id is None:
             account_id = new_id()
             await self._store.account(account_id, name, dev=False, now=now)
+        elif not await self._store.keys(account_id):
+            raise invalid("no such account", param="account_id")
         secret, digest, hint = _generate()
         key = Key(
             id=new_id(),
@@ -169,8 +171,9 @@ def require(key: Key, scope: str) -> None:
 
 
 def require_model(key: Key, model: str) -> None:
-    """Refuse a key that is limited to other models."""
-    if key.models is not None and not any(fnmatchcase(model, one) for one in key.models):
+    """Refuse a key that is limited to other models; options behind a ``?`` do not count."""
+    name = model.partition("?")[0]
+    if key.models is not None and not any(fnmatchcase(name, one) for one in key.models):
         raise Refusal(
             "forbidden", f"this API key may not use the model {model!r}", code="model_not_allowed"
         )

@@ -51,8 +51,11 @@ class DatabaseLock:
 
     def acquire(self) -> Self:
         """Take the lock. Raises `Locked`, which names the holder."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise SettingsError(f"{self._path} cannot be made: {error.strerror}") from error
         try:
             _lock(file)
         except OSError:

@@ -26,7 +26,8 @@ def describe(routes: Sequence[Route]) -> Document:
     refs = dict(zip(ordered, schemas, strict=True))
     paths: Document = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, refs)
+        path = route.path.replace(":path}", "}")
+        paths.setdefault(path, {})[route.method.lower()] = _operation(route, refs)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -65,7 +66,7 @@ def _operation(route: Route, refs: dict[type, Document]) -> Document:
 def _parameters(route: Route) -> list[Document]:
     parameters = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in re.findall(r"{(\w+)}", route.path)
+        for name in re.findall(r"{(\w+)", route.path)
     ]
     if route.paid:
         parameters.append({"name": "Idempotency-Key", "in": "header", "schema": {"type": "string"}})

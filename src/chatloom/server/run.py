@@ -7,10 +7,13 @@ import ipaddress
 import logging
 import os
 import secrets
+import signal
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 import uvicorn
@@ -62,6 +65,7 @@ def serve(start: Start, environ: Mapping[str, str], announce: Callable[[Started]
     """
     if start.dev and not _is_loopback(start.host):
         raise SettingsError(f"--dev accepts any key, so it serves loopback only, not {start.host}")
+    signal.signal(signal.SIGTERM, _leave)
     with DatabaseLock(start.database) as lock:
         listening, wanted = _listen(start.host, start.port)
         url = _url(listening)
@@ -83,6 +87,11 @@ def serve(start: Start, environ: Mapping[str, str], announce: Callable[[Started]
         _run(App(services), listening, ready, start.grace)
 
 
+def _leave(*_: object) -> NoReturn:
+    """End as asked; uvicorn repeats the signal once it has stopped, which else kills us here."""
+    sys.exit(0)
+
+
 def assemble(
     start: Start, environ: Mapping[str, str], *, control: Secret | None = None
 ) -> Services:
@@ -101,7 +110,7 @@ def assemble(
 
 async def _first_key(services: Services) -> Secret | None:
     """At the first start, an administrator's key."""
-    if await services.store.keys():
+    if any(not key.dev for key in await services.store.keys()):
         return None
     _, secret = await services.identity.mint(name="admin", scopes=SCOPES)
     return secret

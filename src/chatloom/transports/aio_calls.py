@@ -27,6 +27,7 @@ from chatloom.transports.failures import (
     silence,
     timed_out,
     unreachable,
+    unresolved,
 )
 from chatloom.transports.framing import coding_of
 from chatloom.transports.headers import complete, joined
@@ -38,6 +39,8 @@ T = TypeVar("T")
 
 _Failure = (aiohttp.ClientError, OSError, Garbled)
 _LARGE = 2**20
+_left_alone: list[aiohttp.ClientResponse] = []
+"""What a forked child must not collect: it shares the selector, and would deafen the parent."""
 
 
 class AioCalls:
@@ -90,7 +93,8 @@ class AioCalls:
         )
         headers = joined(answer.headers.items())
         if request.streamed:
-            return Response(answer.status, headers, arriving=AioArrival(request, answer, headers))
+            arriving = AioArrival(request, answer, headers, self._sessions)
+            return Response(answer.status, headers, arriving=arriving)
         body = await answer.read()
         coding = coding_of(headers.get("content-encoding", ""))
         if coding is not None:
@@ -124,7 +128,7 @@ class AioCalls:
         if isinstance(cause, ssl.SSLError):
             place = self._address
         if isinstance(error, aiohttp.ClientConnectorDNSError):
-            cause = OSError(f"the name cannot be resolved ({error.os_error.strerror})")
+            cause = unresolved(error)
         return unreachable(request, place, cause)
 
 
@@ -132,10 +136,15 @@ class AioArrival:
     """A body on its way through aiohttp."""
 
     def __init__(
-        self, request: Request, answer: aiohttp.ClientResponse, headers: dict[str, str]
+        self,
+        request: Request,
+        answer: aiohttp.ClientResponse,
+        headers: dict[str, str],
+        sessions: Sessions,
     ) -> None:
         self._request = request
         self._answer = answer
+        self._sessions = sessions
         self._coding = coding_of(headers.get("content-encoding", ""))
         self._loop = asyncio.get_running_loop()
         self._owner = os.getpid()
@@ -156,10 +165,11 @@ class AioArrival:
         self._answer.close()
 
     def abandon(self) -> None:
-        # A forked child shares the parent's selector: closing here would deafen it there.
-        if self._loop.is_closed() or self._owner != os.getpid():
-            return
-        if self._loop.is_running() and not _runs_here(self._loop):
+        if self._owner != os.getpid():
+            _left_alone.append(self._answer)
+        elif self._loop.is_closed():
+            self._sessions.forget_the_dead()
+        elif self._loop.is_running() and not _runs_here(self._loop):
             self._loop.call_soon_threadsafe(self._answer.close)
         else:
             self._answer.close()

@@ -48,7 +48,7 @@ class BlockingTransport(Clock):
         return (self._calls or self._begin()).call(request)
 
     async def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
+        time.sleep(seconds)  # noqa: ASYNC251 - there is no loop to block
 
     def lock(self) -> AbstractAsyncContextManager[None]:
         return _Turns()

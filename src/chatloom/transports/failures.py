@@ -45,6 +45,11 @@ def unreachable(request: Request, place: Place, error: Exception) -> ConnectErro
     return ConnectError(f"{request} could not connect to {_named(place)}: {reason}")
 
 
+def unresolved(error: OSError) -> OSError:
+    """Say that a name has no address, in place of the system's *error*."""
+    return OSError(f"the name cannot be resolved ({error.strerror})")
+
+
 def reason_of(error: Exception) -> str:
     """Say in one line what *error* is about, and nothing that was sent."""
     if isinstance(error, ssl.SSLCertVerificationError):

@@ -117,8 +117,8 @@ class Chunked:
 def _chunk_size(line: bytes) -> int:
     if b";" in line:
         line = line.partition(b";")[0].rstrip()
-    # `int` alone would take signs, underscores and blanks as well.
-    if not line.isalnum():
+    # `int` alone would take signs, underscores and blanks, and any number of digits.
+    if not line.isalnum() or len(line) > 16:
         raise Garbled("a chunk's size is not a size")
     try:
         return int(line, 16)

@@ -28,9 +28,7 @@ def complete(request: Request) -> list[tuple[str, str]]:
     _check(request)
     given = dict(request.headers)
     headers = [*request.headers]
-    for header in _USUAL:
-        if header[0] not in given:
-            headers.append(header)
+    headers += [header for header in _USUAL if header[0] not in given]
     if request.body and "content-type" not in given:
         headers.append(("content-type", "application/octet-stream"))
     return headers

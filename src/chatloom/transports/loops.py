@@ -21,31 +21,35 @@ class PerLoop(Generic[T]):
     def here(self) -> T | None:
         """Give the thing of the loop that runs now."""
         if self._owner != os.getpid():
-            self._sweep()
+            self.sweep()
         return self._things.get(asyncio.get_running_loop())
 
     def put_here(self, thing: T) -> None:
         """Keep *thing* for the loop that runs now."""
-        self._sweep()
+        self.sweep()
         self._things[asyncio.get_running_loop()] = thing
 
     def take_here(self) -> T | None:
         """Give up the thing of the loop that runs now."""
-        self._sweep()
+        self.sweep()
         return self._things.pop(asyncio.get_running_loop(), None)
 
-    def forget_the_idle(self) -> None:
-        """Forget the things of all loops that do not run."""
-        self._sweep()
-        for loop in [loop for loop in self._things if not loop.is_running()]:
-            self._forget(self._things.pop(loop))
-
-    def _sweep(self) -> None:
+    def sweep(self) -> None:
         """Forget the things of loops that ended, or that stayed behind in the parent process."""
         is_child = self._owner != os.getpid()
         self._owner = os.getpid()
-        for loop in [loop for loop in self._things if is_child or loop.is_closed()]:
-            self._forget(self._things.pop(loop))
+        self._forget_where(lambda loop: is_child or loop.is_closed())
+
+    def forget_the_idle(self) -> None:
+        """Forget the things of all loops that do not run."""
+        self.sweep()
+        self._forget_where(lambda loop: not loop.is_running())
+
+    def _forget_where(self, is_over: Callable[[asyncio.AbstractEventLoop], bool]) -> None:
+        for loop, thing in list(self._things.items()):
+            # Another thread may have come first.
+            if is_over(loop) and self._things.pop(loop, None) is not None:
+                self._forget(thing)
 
 
 class Turns:

@@ -20,6 +20,7 @@ from chatloom.transports.failures import (
     no_connection_in_time,
     timed_out,
     unreachable,
+    unresolved,
 )
 from chatloom.transports.proxies import Proxy
 
@@ -123,7 +124,7 @@ def _look_up(host: str, port: int, patience: Patience) -> Sequence[_Found]:
     except Empty:
         raise TimeoutError from None
     if isinstance(answer, OSError):
-        raise OSError(f"the name cannot be resolved ({answer.strerror})")
+        raise unresolved(answer)
     return answer
 
 

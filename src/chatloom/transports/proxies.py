@@ -11,6 +11,7 @@ import msgspec
 from chatloom.core.errors import SettingsError
 from chatloom.transports.address import Address
 
+
 class Proxy(msgspec.Struct, frozen=True):
     """Who passes requests on."""
 

@@ -8,9 +8,11 @@ already, the session is let go without a word.
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import weakref
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 
 import aiohttp
 
@@ -18,12 +20,21 @@ from chatloom.core.inline import run_inline
 from chatloom.transports.loops import PerLoop
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Connections that go quietly when their loop has gone before them."""
+
+    def __del__(self, _: object = None) -> None:
+        """Leave it to each connection to close its socket."""
+
+
 class Kept:
     """A session, and what closes it when its loop ends."""
 
     def __init__(self, context: ssl.SSLContext | None) -> None:
-        self.session = _session(context)
-        self._closing = _closing(self.session)
+        self._connector = _Connector(limit=0, keepalive_timeout=60, ssl=context or True)
+        self.session = _session(self._connector)
+        self._closing = _closing(self.session, self._connector)
+        self._loop = asyncio.get_running_loop()
 
     async def begin(self) -> None:
         """Let the loop know that there is something to close."""
@@ -36,6 +47,8 @@ class Kept:
         """Drop the session from outside its loop."""
         self.session.detach()
         run_inline(self.close())
+        if self._loop.is_closed():
+            _mark_closed(self._connector)
 
 
 class Sessions:
@@ -58,6 +71,10 @@ class Sessions:
         await kept.begin()
         return kept.session
 
+    def forget_the_dead(self) -> None:
+        """Let go of sessions whose loop has ended."""
+        self._kept.sweep()
+
     async def close(self) -> None:
         """Close the session of the loop that runs now; those of ended loops go with it."""
         kept = self._kept.take_here()
@@ -65,26 +82,26 @@ class Sessions:
             await kept.close()
 
 
-class _Connector(aiohttp.TCPConnector):
-    """Connections that go quietly when their loop has gone before them."""
-
-    def __del__(self, _: object = None) -> None:
-        """Leave it to each connection to close its socket."""
-
-
-async def _closing(session: aiohttp.ClientSession) -> AsyncGenerator[None]:
-    connector = session.connector
+async def _closing(session: aiohttp.ClientSession, connector: _Connector) -> AsyncGenerator[None]:
     try:
         yield
     finally:
-        # Without one it was let go of already.
-        if session.connector is not None and connector is not None:
+        # A session without connector was let go of already.
+        if session.connector is not None:
             session.detach()
             await connector.close(abort_ssl=True)
 
 
-def _session(context: ssl.SSLContext | None) -> aiohttp.ClientSession:
-    connector = _Connector(limit=0, keepalive_timeout=60, ssl=context or True)
+def _mark_closed(connector: _Connector) -> None:
+    """Tell *connector* that its loop is dead, before an answer gives a connection back to it."""
+    closing = connector.close()
+    # It closes in its first step; then it only waits, in vain.
+    with suppress(StopIteration):
+        closing.send(None)
+    closing.close()
+
+
+def _session(connector: _Connector) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),

@@ -55,9 +55,9 @@ class LiveTurn:
         driver: Driver,
         prompt: Prompt,
         opening: Opening,
+        price_id: int | None,
         parent: Node | None,
         new: Sequence[Message],
-        prompt_tokens: int,
     ) -> None:
         self.id = opening.turn_id
         self.opening = opening
@@ -71,9 +71,9 @@ class LiveTurn:
         self.message_id: str | None = None
         self._store = store
         self._driver = driver
+        self._price_id = price_id
         self._parent = parent
         self._new = new
-        self._prompt_tokens = prompt_tokens
         self._waiting: list[Delta] = []  # said by the provider, not yet committed
         self._held: list[Delta] = []  # to be told last, once everything is settled
         self._first_token_at: int | None = None
@@ -206,6 +206,7 @@ class LiveTurn:
             head_id=answers[0].id if answers else None,
             title=_title(self._new),
             usage=usage,
+            price_id=self._price_id,
             cost=price.of(usage) if price is not None and usage is not None else 0,
             deltas=msgspec.json.encode([*self.said, *last_words]),
             deltas_expire_at=now + REPLAY_MILLISECONDS,
@@ -241,7 +242,7 @@ class LiveTurn:
             tokens.count("".join((*choice.texts, *choice.reasonings)))
             for _, choice in self.answer.ordered()
         )
-        return Usage(self._prompt_tokens, said, estimated=True)
+        return Usage(tokens.count_prompt(self.prompt), said, estimated=True)
 
 
 def _title(messages: Sequence[Message]) -> str:

@@ -11,10 +11,11 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     """One message, in the words of the OpenAI chat API.
 
     `content` is text, or a list of parts (``{"type": "text", …}``,
-    ``{"type": "image_url", …}`` …), or `None` beside tool calls.
+    ``{"type": "image_url", …}`` …), or `None` beside tool calls. All is empty
+    in what is left of a deleted message.
     """
 
-    role: str
+    role: str = ""
     content: str | list[dict[str, JSON]] | None = None
     name: str | None = None
     tool_calls: list[dict[str, JSON]] | None = None

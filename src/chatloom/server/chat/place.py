@@ -88,6 +88,8 @@ async def _named(
 
 
 async def _along_history(store: Store, ask: Ask, conversation: Conversation | None) -> Place:
+    if conversation is not None and (ask.branch_id or ask.parent_id):
+        await _named(store, ask, conversation)  # must be there; the history itself says where to go
     named = conversation.id if conversation else None
     hashes = path_hashes(ask.messages)
 

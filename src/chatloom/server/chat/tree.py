@@ -2,7 +2,7 @@
 
 A hash is SHA-256 over the canonical JSON of ``[1, role, content, parents]``:
 keys sorted, no white space, UTF-8; *content* is the message without its role
-and without fields that are empty; *parents* are the parents' hashes in
+and without fields that are null; *parents* are the parents' hashes in
 hexadecimal, the one the node continues first. Never over ids, so that equal
 talks have equal hashes wherever they are stored.
 """

@@ -10,15 +10,17 @@ from chatloom.server.chat.ask import Ask
 from chatloom.server.chat.live import LiveTurn
 from chatloom.server.chat.message import Message
 from chatloom.server.chat.place import Place, find_place
+from chatloom.server.chat.tree import canonical
 from chatloom.server.ids import milliseconds, new_id
 from chatloom.server.models.driver import Prompt, Usage
 from chatloom.server.models.registry import Registry, Resolved
-from chatloom.server.models.tokens import count_prompt
 from chatloom.server.refusal import Refusal
 from chatloom.server.store.contract import Opening, Store
 
 UNLIMITED_ANSWER = 4096
 """Tokens set aside for an answer whose length nobody limited."""
+LONGEST_ANSWER = 1_000_000
+"""Tokens beyond which nothing is set aside, whatever a request allows."""
 
 
 class Turns:
@@ -49,11 +51,10 @@ class Turns:
         place = await find_place(self._store, ask)
         prompt = _prompt(ask, place, resolved)
         resolved.driver.check(prompt)
-        prompt_tokens = count_prompt(prompt)
-        opening = _opening(ask, place, resolved, prompt_tokens)
-        await self._store.open_turn(opening)
+        opening = _opening(ask, place, resolved, prompt)
+        price_id = await self._store.open_turn(opening)
         turn = LiveTurn(
-            self._store, resolved.driver, prompt, opening, place.parent, place.new, prompt_tokens
+            self._store, resolved.driver, prompt, opening, price_id, place.parent, place.new
         )
         self._live[turn.id] = turn
         turn.start().add_done_callback(lambda _: self._live.pop(turn.id, None))
@@ -85,16 +86,21 @@ def _prompt(ask: Ask, place: Place, resolved: Resolved) -> Prompt:
     )
 
 
-def _opening(ask: Ask, place: Place, resolved: Resolved, prompt_tokens: int) -> Opening:
+def _at_most(prompt: Prompt) -> int:
+    """About as many tokens as a prompt can have, without counting: three bytes of UTF-8 each."""
+    parts = sum(len(part) for part in map(canonical, prompt.messages))
+    return (parts + len(msgspec.json.encode(prompt.parameters.tools))) // 3
+
+
+def _opening(ask: Ask, place: Place, resolved: Resolved, prompt: Prompt) -> Opening:
     longest = ask.parameters.max_tokens or resolved.info.max_output_tokens or UNLIMITED_ANSWER
-    most = Usage(prompt_tokens, longest * ask.parameters.n)
+    most = Usage(_at_most(prompt), min(longest, LONGEST_ANSWER) * ask.parameters.n)
     request = {
         "new": place.new,
         "system_prompt": ask.system_prompt,
         "parameters": ask.parameters,
         "extra": ask.extra,
         "metadata": ask.metadata,
-        "prompt_tokens": prompt_tokens,
     }
     return Opening(
         turn_id=new_id(),

@@ -16,6 +16,7 @@ INFO = ModelInfo(
     context_length=1_000_000,
     capabilities=["chat", "streaming", "logprobs"],
 )
+MOST_CHOICES = 128
 
 
 class Echo:
@@ -30,9 +31,8 @@ class Echo:
 
     def check(self, prompt: Prompt) -> None:
         """Raise `ProviderError` for what an echo cannot be asked."""
-        faults.read(prompt.options)
         asked = prompt.parameters
-        refuse_sound(NAME, prompt)
+        check(NAME, prompt)
         if asked.tool_choice not in (None, "auto", "none"):
             raise ProviderError("rejected", f"{NAME} calls no tools", param="tool_choice")
         if (asked.response_format or {}).get("type", "text") != "text":
@@ -50,8 +50,15 @@ class Echo:
         """Do nothing: it holds nothing."""
 
 
-def refuse_sound(name: str, prompt: Prompt) -> None:
-    """Raise `ProviderError` where *prompt* asks the offline model *name* for more than text."""
+def check(name: str, prompt: Prompt) -> None:
+    """Raise `ProviderError` for what no offline model can obey, *name* being the one asked."""
+    faults.read(prompt.options)
+    asked = prompt.parameters
+    if not 1 <= asked.n <= MOST_CHOICES:
+        message = f"{name} gives 1 to {MOST_CHOICES} choices"
+        raise ProviderError("rejected", message, param="n")
+    if asked.max_tokens is not None and asked.max_tokens < 1:
+        raise ProviderError("rejected", "max_tokens must be at least 1", param="max_tokens")
     wanted = prompt.extra.get("modalities")
     if isinstance(wanted, list) and any(kind != "text" for kind in wanted):
         raise ProviderError("rejected", f"{name} answers in text only", param="modalities")

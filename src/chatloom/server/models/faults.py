@@ -43,7 +43,7 @@ class Options(
     """Milliseconds."""
     idle: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 60
     """Seconds."""
-    tokens: Annotated[int, msgspec.Meta(ge=1, le=100_000)] | None = None
+    tokens: Annotated[int, msgspec.Meta(ge=1, le=20_000)] | None = None
 
     def first_fault(self) -> tuple[int | None, str]:
         """After how many pieces something goes wrong, and what."""

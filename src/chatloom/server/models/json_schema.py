@@ -171,7 +171,8 @@ class _Building:
         asked = first[: max(least, min(most, max(usual, len(first))))]
         if "contains" in rules:
             times = min(whole(rules, "minContains", 1), MOST_ITEMS)
-            asked += [{"allOf": [rules["contains"], rest]}] * times
+            contained: JSON = {"allOf": [rules["contains"], rest]}
+            asked += [contained] * times
         asked += [rest] * (max(least, min(most, usual)) - len(asked))
         built: list[JSON] = []
         for rule in asked:

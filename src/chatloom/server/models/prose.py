@@ -138,9 +138,15 @@ def prose(messages: Sequence[Message], chance: Random, length: int | None = None
         sentences.insert(1, _SHOWN)
     sentences.append(_one_of(_CLOSINGS, chance))
     text = _filled(sentences, subjects, chance)
-    while length is not None and text.count(" ") < length:  # there are more tokens than spaces
-        text += " " + _filled(_middle(chance, 4), subjects, chance)
-    return text
+    return text if length is None else _longer(text, length, subjects, chance)
+
+
+def _longer(text: str, length: int, subjects: Sequence[str], chance: Random) -> str:
+    parts, spaces = [text], text.count(" ")
+    while spaces < length:  # there are more tokens than spaces
+        parts.append(_filled(_middle(chance, 4), subjects, chance))
+        spaces += 1 + parts[-1].count(" ")
+    return " ".join(parts)
 
 
 def sentence(text: str, chance: Random) -> str:
@@ -148,7 +154,7 @@ def sentence(text: str, chance: Random) -> str:
     return _filled([_one_of(_OPENINGS, chance)], topics(text) or ["the question"], chance)
 
 
-def _middle(chance: Random, number: int) -> list[str]:
+def _middle(chance: Random, number: int) -> Sequence[str]:
     # Not random.sample, whose choices may change from one Python to the next.
     return sorted(_MIDDLES, key=lambda _: chance.random())[:number]
 

@@ -49,7 +49,8 @@ def as_list(value: JSON) -> Sequence[JSON]:
 def _common_types(one: Schema, other: Schema) -> list[JSON]:
     ours, theirs = types_of(one), types_of(other)
     common: list[JSON] = [kind for kind in ours if kind in theirs]
-    if "integer" not in common and {"integer", "number"} <= {*ours, *theirs}:
+    narrowed = any("integer" in a and "number" in b for a, b in ((ours, theirs), (theirs, ours)))
+    if narrowed and not {"integer", "number"} & {*ours} & {*theirs}:
         common.append("integer")
     if not common:
         raise Unsatisfiable(f"nothing is of type {ours} and {theirs} at once")

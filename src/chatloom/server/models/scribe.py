@@ -13,7 +13,7 @@ from chatloom.server.models import faults, tool_calls
 from chatloom.server.models.clues import Clues
 from chatloom.server.models.composed import Choice, Composed, called, compose, spoken
 from chatloom.server.models.driver import Delta, ModelInfo, Price, Prompt, ProviderError
-from chatloom.server.models.echo import refuse_sound
+from chatloom.server.models.echo import check
 from chatloom.server.models.json_schema import fitting
 from chatloom.server.models.prose import prose, seed_of, sentence
 from chatloom.server.models.schema_merge import Unsatisfiable
@@ -43,8 +43,7 @@ class Scribe:
 
     def check(self, prompt: Prompt) -> None:
         """Raise `ProviderError` for what an offline model cannot obey."""
-        faults.read(prompt.options)
-        refuse_sound(NAME, prompt)
+        check(NAME, prompt)
         tool_calls.check(prompt.parameters)
         if prompt.parameters.response_format is not None:
             _structured(prompt, 0)

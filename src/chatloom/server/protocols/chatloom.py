@@ -6,7 +6,7 @@ from chatloom.core.secret import Secret
 from chatloom.server.call import Call, Reply, json_reply
 from chatloom.server.ids import is_id, milliseconds
 from chatloom.server.protocols.moments import iso
-from chatloom.server.refusal import invalid, not_found
+from chatloom.server.refusal import not_found
 from chatloom.server.routes import Route
 from chatloom.server.store import contract
 from chatloom.wire import chatloom as wire
@@ -110,18 +110,12 @@ async def create_key(call: Call) -> Reply:
     days = wanted.expires_in_days
     key, secret = await call.services.identity.mint(
         name=wanted.name,
-        account_id=await _known_account(call, wanted.account_id),
+        account_id=wanted.account_id,
         scopes=wanted.scopes,
         models=wanted.models,
         expires_at=None if days is None else milliseconds() + int(days * 86_400_000),
     )
     return json_reply(tell_key(key, secret), 201)
-
-
-async def _known_account(call: Call, id: str | None) -> str | None:
-    if id is not None and not await call.services.store.keys(id):
-        raise invalid("no such account", param="account_id")
-    return id
 
 
 async def rotate_key(call: Call) -> Reply:

@@ -13,6 +13,7 @@ from chatloom.server.models.registry import UnknownModel
 from chatloom.server.protocols import completions
 from chatloom.server.protocols.envelopes import refusal_of, unknown_model
 from chatloom.server.protocols.moments import iso_now
+from chatloom.server.refusal import Refusal
 from chatloom.server.routes import Route
 from chatloom.wire import chatserver as wire
 from chatloom.wire import openai
@@ -72,6 +73,16 @@ async def list_models(call: Call) -> Reply:
     return json_reply(openai.ModelList([_model(info) for info in found]))
 
 
+async def get_model(call: Call) -> Reply:
+    """Answer ``GET /v1/models/{model_id}``."""
+    wanted = call.parts["model_id"]
+    found = await call.services.registry.models()
+    info = next((one for one in found if one.id == wanted), None)
+    if info is None:
+        raise Refusal("not_found", f"no model {wanted!r} is listed", code="model_not_found")
+    return json_reply(_model(info))
+
+
 def _model(info: ModelInfo) -> openai.Model:
     return openai.Model(
         id=info.id,
@@ -128,6 +139,16 @@ ROUTES = (
         scope="models",
         answer=openai.ModelList,
         errors=("unauthenticated", "forbidden"),
+    ),
+    Route(
+        method="GET",
+        path="/v1/models/{model_id:path}",
+        owner="chatserver",
+        summary="Describe one model",
+        endpoint=get_model,
+        scope="models",
+        answer=openai.Model,
+        errors=("unauthenticated", "forbidden", "not_found"),
     ),
     Route(
         method="GET",

@@ -27,7 +27,7 @@ from chatloom.server.models.driver import (
     ToolCall,
     Usage,
 )
-from chatloom.server.protocols.envelopes import openai_error, refusal_of
+from chatloom.server.protocols.envelopes import cancelled, openai_error, refusal_of
 from chatloom.server.refusal import invalid
 from chatloom.wire import openai as wire
 
@@ -93,9 +93,11 @@ def message_of(message: wire.ChatMessage, index: int) -> Message:
     if message.content is None and not (message.tool_calls or message.refusal):
         raise invalid(f"{place}: content is missing", param=f"{place}.content")
     calls = [_builtins(call) for call in message.tool_calls or ()]
+    # Beside tool calls, clients write nothing as "" or as null; it is the same message.
+    said = message.content if message.content or not calls else None
     return Message(
         role=message.role,
-        content=_content(message.content, f"{place}.content"),
+        content=_content(said, f"{place}.content"),
         name=message.name,
         tool_calls=calls or None,
         tool_call_id=message.tool_call_id,
@@ -176,6 +178,8 @@ def completion_of(turn: LiveTurn) -> wire.Completion:
     """Tell a settled turn in one piece. Raises `Refusal` for one that failed."""
     if turn.problem is not None:
         raise refusal_of(turn.problem, turn_id=turn.id, partial=turn.answer.text)
+    if turn.outcome == "cancelled":
+        raise cancelled(turn.id, turn.answer.text)
     assert turn.usage is not None, "a turn that went well was charged"
     return wire.Completion(
         id=completion_id(turn),
@@ -345,12 +349,9 @@ async def write_stream(turn: LiveTurn, *, separate_usage: bool) -> AsyncIterator
 
 
 def _failure(turn: LiveTurn) -> bytes:
-    if turn.problem is not None:
-        details = openai_error(refusal_of(turn.problem, turn_id=turn.id))
-    else:
-        details = wire.ErrorDetails(
-            message="the turn was cancelled", type="server_error", code="cancelled", turn=turn.id
-        )
+    problem = turn.problem
+    failure = refusal_of(problem, turn_id=turn.id) if problem else cancelled(turn.id)
+    details = openai_error(failure)
     usage = usage_of(turn.usage) if turn.usage is not None else None
     return encode_event(_encode(wire.ErrorBody(error=details, usage=usage)))
 

@@ -75,6 +75,18 @@ def refusal_of(
     )
 
 
+def cancelled(turn_id: str, partial: str | None = None) -> Refusal:
+    """What a cancelled turn means for whoever still waits for it."""
+    return Refusal(
+        "unavailable",
+        "the turn was cancelled",
+        code="cancelled",
+        repeatable=False,
+        turn_id=turn_id,
+        partial=partial,
+    )
+
+
 def unknown_model(error: UnknownModel) -> Refusal:
     """What an unknown model means for the caller."""
     return Refusal("not_found", str(error), code="model_not_found", param="model")

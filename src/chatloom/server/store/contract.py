@@ -148,6 +148,8 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     usage: Usage | None
     """`None` when nothing is charged."""
+    price_id: int | None
+    """As `Store.open_turn` returned it."""
     cost: int
     deltas: bytes
     deltas_expire_at: int
@@ -205,8 +207,8 @@ class Store(Protocol):
 
     async def add_key(self, key: Key, secret: ApiSecret) -> None: ...
 
-    async def find_key(self, digest: bytes, now: int) -> Key | None:
-        """The key one of whose unexpired secrets has this digest, revoked or not."""
+    async def find_key(self, digest: bytes) -> Key | None:
+        """The key one of whose secrets has this digest, revoked or expired or not."""
         ...
 
     async def key(self, id: str) -> Key | None: ...
@@ -227,8 +229,11 @@ class Store(Protocol):
         """Record when keys were last used."""
         ...
 
-    async def open_turn(self, opening: Opening) -> None:
-        """Store a turn and reserve its money, before it is dispatched."""
+    async def open_turn(self, opening: Opening) -> int | None:
+        """Store a turn and reserve its money, before it is dispatched.
+
+        Returns the id of the price it is settled at, whatever prices do meanwhile.
+        """
         ...
 
     async def append(self, turn_id: str, last: int, deltas: bytes) -> None:

@@ -13,26 +13,32 @@ from chatloom.server.store.sqlite.statements import statements
 
 
 def check(connection: sqlite3.Connection) -> Health:
-    """Check the whole database in one consistent view."""
+    """Check the whole database in one consistent view, as far as it can be read."""
     connection.execute("BEGIN")
     try:
-        nodes, wrong_nodes = _nodes(connection)
-        balances, wrong_balances = _balances(connection)
-        sql = statements()
-        stray = [Problem(*row) for row in connection.execute(sql["every_stray"])]
-        damaged = [
-            Problem("file", "integrity", text)
-            for (text,) in connection.execute("PRAGMA integrity_check")
-            if text != "ok"
-        ]
-        open_turns = [id for (id,) in connection.execute(sql["every_open_turn"])]
-        (turns,) = connection.execute("SELECT count(*) FROM turn").fetchone()
+        return _check(connection)
+    except sqlite3.DatabaseError as error:
+        return Health({}, [], [Problem("file", "integrity", str(error))])
     finally:
-        connection.execute("COMMIT")
+        connection.rollback()
+
+
+def _check(connection: sqlite3.Connection) -> Health:
+    sql = statements()
+    torn = [
+        Problem("file", "integrity", text)
+        for (text,) in connection.execute("PRAGMA integrity_check")
+        if text != "ok"
+    ]
+    nodes, wrong_nodes = _nodes(connection)
+    balances, wrong_balances = _balances(connection)
+    stray = [Problem(*row) for row in connection.execute(sql["every_stray"])]
+    open_turns = [id for (id,) in connection.execute(sql["every_open_turn"])]
+    (turns,) = connection.execute("SELECT count(*) FROM turn").fetchone()
     return Health(
         {"messages": nodes, "balances": balances, "turns": turns},
         open_turns,
-        [*damaged, *wrong_nodes, *wrong_balances, *stray],
+        [*torn, *wrong_nodes, *wrong_balances, *stray],
     )
 
 
@@ -41,7 +47,11 @@ def _nodes(connection: sqlite3.Connection) -> tuple[int, list[Problem]]:
     count = 0
     for row in connection.execute(statements()["every_node"]):
         count += 1
-        node = rows.node(row)
+        try:
+            node = rows.node(row)
+        except msgspec.MsgspecError as error:
+            problems.append(Problem("message", row[0], f"its content cannot be read: {error}"))
+            continue
         parent_hash, parent_depth, others = row[10:]
         if node.parent_id is not None and parent_hash is None:
             problems.append(Problem("message", node.id, "its parent is missing"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from chatloom.core.errors import SettingsError
@@ -28,19 +29,19 @@ def prepare(path: Path) -> None:
 
     Raises `SettingsError` for a file that is not ours, or newer than this program.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        path.touch(mode=0o600)
-    connection = connect(path)
     try:
-        _check_owner(connection, path)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-        _migrate(connection, path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            path.touch(mode=0o600)
+        with closing(connect(path)) as connection:
+            _check_owner(connection, path)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+            _migrate(connection, path)
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be made: {error.strerror}") from error
     except sqlite3.DatabaseError as error:
         raise SettingsError(f"{path} is not a database chatloom can use: {error}") from error
-    finally:
-        connection.close()
 
 
 def _check_owner(connection: sqlite3.Connection, path: Path) -> None:

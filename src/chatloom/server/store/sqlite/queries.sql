@@ -12,7 +12,7 @@ INSERT INTO api_secret (digest, key_id, hint, created_at, expires_at) VALUES (?,
 SELECT k.id, k.account_id, k.name, k.scopes, k.models, k.created_at, k.expires_at, k.revoked_at,
        k.last_used_at, k.parent_id, a.dev, s.hint, s.expires_at
 FROM api_secret s JOIN api_key k ON k.id = s.key_id JOIN account a ON a.id = k.account_id
-WHERE s.digest = ? AND (s.expires_at IS NULL OR s.expires_at > ?);
+WHERE s.digest = ?;
 
 -- name: key
 SELECT k.id, k.account_id, k.name, k.scopes, k.models, k.created_at, k.expires_at, k.revoked_at,
@@ -59,9 +59,9 @@ INSERT INTO turn (id, account_id, key_id, end_user, conversation_id, branch_id, 
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: add_entry
-INSERT INTO ledger (id, kind, turn_id, account_id, key_id, end_user, amount, price_id,
+INSERT INTO ledger (kind, turn_id, account_id, key_id, end_user, amount, price_id,
                     prompt_tokens, completion_tokens, estimated, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: move_balance
 INSERT INTO balance (scope, subject, reserved, spent) VALUES (?1, ?2, ?3, ?4)
@@ -74,9 +74,6 @@ INSERT INTO journal (turn_id, last, deltas) VALUES (?, ?, ?);
 UPDATE turn SET outcome = ?, problem = ?, served_model = ?, usage = ?, cost = ?, message_id = ?,
                 first_token_at = ?, ended_at = ?
 WHERE id = ? AND outcome IS NULL;
-
--- name: turn_price
-SELECT price_id FROM turn WHERE id = ?;
 
 -- name: add_message
 INSERT INTO message (id, conversation_id, account_id, parent_id, depth, role, body, hash, turn_id,

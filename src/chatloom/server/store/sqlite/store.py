@@ -95,8 +95,8 @@ class SQLiteStore:
             (secret.digest, secret.key_id, secret.hint, secret.created_at, secret.expires_at),
         )
 
-    async def find_key(self, digest: bytes, now: int) -> Key | None:
-        row = self._one("find_key", digest, now)
+    async def find_key(self, digest: bytes) -> Key | None:
+        row = self._one("find_key", digest)
         return None if row is None else rows.key(row)
 
     async def key(self, id: str) -> Key | None:
@@ -125,8 +125,8 @@ class SQLiteStore:
 
         await self._writer.write(write)
 
-    async def open_turn(self, opening: Opening) -> None:
-        await self._writer.write(lambda connection: turns.open_turn(connection, opening))
+    async def open_turn(self, opening: Opening) -> int | None:
+        return await self._writer.write(lambda connection: turns.open_turn(connection, opening))
 
     async def append(self, turn_id: str, last: int, deltas: bytes) -> None:
         def write(connection: sqlite3.Connection) -> None:

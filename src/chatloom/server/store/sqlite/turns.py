@@ -13,8 +13,11 @@ from chatloom.server.store.sqlite import rows
 from chatloom.server.store.sqlite.statements import statements
 
 
-def open_turn(connection: sqlite3.Connection, opening: Opening) -> None:
-    """Store the turn, its conversation if it starts one, and the reservation."""
+def open_turn(connection: sqlite3.Connection, opening: Opening) -> int | None:
+    """Store the turn, its conversation if it starts one, and the reservation.
+
+    Returns the id of the price it was opened at.
+    """
     sql = statements()
     now = opening.started_at
     if opening.starts_conversation:
@@ -31,6 +34,7 @@ def open_turn(connection: sqlite3.Connection, opening: Opening) -> None:
     connection.execute(sql["add_turn"], rows.of_opening(opening, price_id))
     _enter(connection, opening, "reserve", opening.reserved, price_id, at=now)
     _move_balances(connection, opening, opening.reserved, 0)
+    return price_id
 
 
 def settle(connection: sqlite3.Connection, settlement: Settlement) -> bool:
@@ -125,13 +129,12 @@ def _advance(connection: sqlite3.Connection, settlement: Settlement) -> None:
 
 def _charge(connection: sqlite3.Connection, settlement: Settlement) -> None:
     opening, usage = settlement.opening, settlement.usage
-    (price_id,) = connection.execute(statements()["turn_price"], (opening.turn_id,)).fetchone()
     _enter(
         connection,
         opening,
         "release" if usage is None else "settle",
         settlement.cost,
-        price_id,
+        settlement.price_id,
         at=settlement.ended_at,
         prompt_tokens=usage.prompt_tokens if usage else None,
         completion_tokens=usage.completion_tokens if usage else None,
@@ -155,7 +158,6 @@ def _enter(
     connection.execute(
         statements()["add_entry"],
         (
-            new_id(),
             kind,
             opening.turn_id,
             opening.account_id,

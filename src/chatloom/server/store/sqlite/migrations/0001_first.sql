@@ -73,7 +73,6 @@ CREATE TABLE message (
 
 CREATE INDEX message_by_hash ON message (account_id, hash);
 CREATE INDEX message_by_conversation ON message (conversation_id, id);
-CREATE INDEX message_by_parent ON message (parent_id) WHERE parent_id IS NOT NULL;
 
 -- A merge node's second parent, and in order the messages it brings in.
 CREATE TABLE merge (
@@ -100,7 +99,6 @@ CREATE TABLE branch (
 
 CREATE INDEX branch_by_conversation ON branch (conversation_id);
 CREATE INDEX branch_by_head ON branch (head_id) WHERE deleted_at IS NULL;
-CREATE UNIQUE INDEX branch_main ON branch (conversation_id) WHERE is_main;
 
 CREATE TABLE price (
     id         INTEGER PRIMARY KEY,
@@ -139,8 +137,7 @@ CREATE TABLE turn (
     ended_at          INTEGER
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX turn_open ON turn (id) WHERE outcome IS NULL;
-CREATE INDEX turn_by_conversation ON turn (conversation_id);
+CREATE INDEX turn_open ON turn (conversation_id) WHERE outcome IS NULL;
 
 CREATE TABLE attempt (
     turn_id    TEXT NOT NULL REFERENCES turn (id),
@@ -168,8 +165,6 @@ CREATE TABLE replay (
     expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX replay_by_expiry ON replay (expires_at);
-
 CREATE TABLE idempotency (
     account_id TEXT NOT NULL,
     key_digest BLOB NOT NULL,
@@ -180,7 +175,7 @@ CREATE TABLE idempotency (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE ledger (
-    id                TEXT PRIMARY KEY,
+    id                INTEGER PRIMARY KEY,
     kind              TEXT NOT NULL CHECK (kind IN ('reserve', 'settle', 'release')),
     turn_id           TEXT NOT NULL REFERENCES turn (id),
     account_id        TEXT NOT NULL,
@@ -193,7 +188,7 @@ CREATE TABLE ledger (
     estimated         INTEGER NOT NULL DEFAULT 0,  -- nobody counted: the figures are a guess
     created_at        INTEGER NOT NULL,
     UNIQUE (turn_id, kind)                  -- settled once, whatever happens
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 CREATE TRIGGER ledger_is_append_only BEFORE UPDATE ON ledger
 BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;

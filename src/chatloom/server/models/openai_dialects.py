@@ -1,0 +1,80 @@
+"""How a request is written for a provider, and what its models turned out not to take.
+
+A model that refuses a parameter it does not know says so with a 400. What can
+be renamed or left out then is, for that model, from then on.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from chatloom.core.errors import StatusError
+from chatloom.core.http import JSON
+from chatloom.server.models.driver import Prompt
+
+MOST_REMEMBERED = 1_000
+
+_LEAVABLE = (
+    "stream_options",
+    "temperature",
+    "top_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "seed",
+)
+"""What an answer is still an answer without."""
+_RENAMED = {"max_tokens": "max_completion_tokens"}
+_NOT_TAKEN = re.compile(
+    r"unsupported|not support|unrecogni[sz]ed|unknown|not permitted|not allowed|unexpected|instead",
+    re.IGNORECASE,
+)
+
+
+class Dialects:
+    """Remembers, for each model, the parameters it refused."""
+
+    def __init__(self) -> None:
+        self._refused: dict[str, set[str]] = {}
+
+    def write(self, prompt: Prompt) -> dict[str, object]:
+        """Write *prompt* as its model takes it; what nobody asked for is left out."""
+        payload: dict[str, object] = dict(prompt.extra)
+        payload |= {"model": prompt.model, "messages": prompt.messages}
+        payload |= msgspec.to_builtins(prompt.parameters)
+        if prompt.streamed:
+            options = prompt.extra.get("stream_options")
+            asked = options if isinstance(options, dict) else {}
+            payload |= {"stream": True, "stream_options": {**asked, "include_usage": True}}
+        for name in self._refused.get(prompt.model, ()):
+            value = payload.pop(name, None)
+            if value is not None and name in _RENAMED:
+                payload[_RENAMED[name]] = value
+        return payload
+
+    def learn(self, model: str, sent: dict[str, object], error: StatusError) -> bool:
+        """Remember what *error* says of what was *sent*; whether to write it anew and try again."""
+        if error.status_code not in {400, 422}:
+            return False
+        for name in (*_RENAMED, *_LEAVABLE):
+            if name in sent and _refuses(name, error):
+                if len(self._refused) >= MOST_REMEMBERED:
+                    self._refused.clear()
+                self._refused.setdefault(model, set()).add(name)
+                return True
+        return False
+
+
+def param_of(error: StatusError) -> str | None:
+    """The parameter that *error* is about, where it names one."""
+    body = error.body
+    inner: JSON = body.get("error") if isinstance(body, dict) else None
+    param = inner.get("param") if isinstance(inner, dict) else None
+    return param if isinstance(param, str) else None
+
+
+def _refuses(name: str, error: StatusError) -> bool:
+    told = f"{error.code or ''} {error.message}"
+    named = param_of(error) == name or re.search(rf"\b{name}\b", error.message) is not None
+    return named and _NOT_TAKEN.search(told) is not None

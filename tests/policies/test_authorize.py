@@ -1,0 +1,44 @@
+"""Requests are signed."""
+
+from __future__ import annotations
+
+import pytest
+
+from chatloom.core.http import Request, Response
+from chatloom.core.inline import run_inline
+from chatloom.core.outside import guard
+from chatloom.core.secret import Secret
+from chatloom.policies.authorize import Authorize
+from chatloom.policies.retry import Retry
+from support.scripted import Scripted
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        (Authorize(Secret("k")), ("authorization", "Bearer k")),
+        (Authorize(Secret("k"), scheme="Token "), ("authorization", "Token k")),
+        (Authorize(Secret("k"), header="x-api-key", scheme=""), ("x-api-key", "k")),
+    ],
+)
+def test_the_key_goes_where_the_service_wants_it(
+    policy: Authorize, expected: tuple[str, str]
+) -> None:
+    outside = Scripted(Response(200))
+    run_inline(policy(Request("GET", "/", headers=(("a", "b"),)), outside))
+    assert outside.requests[0].headers == (("a", "b"), expected)
+
+
+def test_each_attempt_is_signed_once() -> None:
+    outside = Scripted(Response(503), Response(200))
+    run_inline(guard(outside, [Retry(), Authorize(Secret("k"))]).send(Request("GET", "/")))
+    signatures = [
+        [value for name, value in request.headers if name == "authorization"]
+        for request in outside.requests
+    ]
+    assert signatures == [["Bearer k"]] * 2
+
+
+def test_a_signing_policy_does_not_show_its_key() -> None:
+    policy = Authorize(Secret("canary"))
+    assert "canary" not in repr(policy) + repr(vars(policy))

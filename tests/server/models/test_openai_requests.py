@@ -1,0 +1,149 @@
+"""What providers are asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from server.models.asking import prompt
+from server.models.provider import (
+    DONE,
+    KEY,
+    Reply,
+    answers,
+    ended,
+    heard,
+    kind,
+    provider,
+    refuses,
+    run,
+    said,
+    streams,
+)
+
+
+def test_the_request_says_what_was_asked_and_nothing_else() -> None:
+    async def asks() -> None:
+        with provider(streams(said("x"), ended(), DONE)) as acme:
+            await acme.asked(prompt("Hi", temperature=0.0, extra={"user": "ada", "top_k": 3}))
+            await acme.driver.close()
+            (request,) = acme.server.asked
+            assert request.target == "/v1/chat/completions"
+            assert request.all("authorization") == [f"Bearer {KEY}"]
+            assert acme.bodies == [
+                {
+                    "user": "ada",
+                    "top_k": 3,
+                    "model": "some-model",
+                    "messages": [{"role": "user", "content": "Hi"}],
+                    "temperature": 0.0,
+                    "stream": True,
+                    "stream_options": {"include_usage": True},
+                }
+            ]
+
+    run(asks())
+
+
+def test_all_parameters_are_passed_on() -> None:
+    asked: dict[str, Any] = {
+        "max_tokens": 5,
+        "top_p": 0.5,
+        "n": 2,
+        "stop": ["x"],
+        "seed": 0,
+        "logprobs": True,
+        "top_logprobs": 0,
+        "tools": [{"type": "function", "function": {"name": "f"}}],
+        "tool_choice": "auto",
+        "parallel_tool_calls": False,
+        "response_format": {"type": "json_object"},
+        "logit_bias": {"5": -1.0},
+    }
+
+    async def asks() -> None:
+        with provider(refuses(400)) as acme:
+            await acme.asked(prompt("Hi", streamed=False, **asked))
+            await acme.driver.close()
+            (body,) = acme.bodies
+            assert {name: body[name] for name in asked} == asked
+            assert body.keys() - asked.keys() == {"model", "messages"}
+
+    run(asks())
+
+
+def unsupported(name: str, instead: str = "") -> Reply:
+    hint = f" Use '{instead}' instead." if instead else ""
+    message = f"Unsupported parameter: '{name}' is not supported with this model.{hint}"
+    return refuses(400, message, param=name, code="unsupported_parameter")
+
+
+REFUSALS: list[tuple[dict[str, Any], Reply, set[str], dict[str, Any]]] = [
+    (
+        {"max_tokens": 7},
+        unsupported("max_tokens", "max_completion_tokens"),
+        {"max_tokens"},
+        {"max_completion_tokens": 7},
+    ),
+    (
+        {"temperature": 0.2},
+        refuses(400, "Unsupported value: 'temperature' does not support 0.2 with this model."),
+        {"temperature"},
+        {},
+    ),
+    ({"top_p": 0.2, "temperature": 1.0}, unsupported("top_p"), {"top_p"}, {"temperature": 1.0}),
+    (
+        {},
+        answers(
+            {
+                "detail": [
+                    {"loc": ["body", "stream_options"], "msg": "Extra inputs are not permitted"}
+                ]
+            },
+            422,
+        ),
+        {"stream_options"},
+        {},
+    ),
+]
+
+
+@pytest.mark.parametrize(("asked_for", "refusal", "gone", "kept"), REFUSALS)
+def test_what_a_model_does_not_take_is_left_out_from_then_on(
+    asked_for: dict[str, Any], refusal: Reply, gone: set[str], kept: dict[str, Any]
+) -> None:
+    async def asks() -> None:
+        with provider(refusal, streams(said("Hi"), ended(), DONE)) as acme:
+            for _ in range(2):
+                assert (await acme.asked(prompt(**asked_for))).text() == "Hi"
+            first, *later = acme.bodies
+            assert gone <= first.keys()
+            assert len(later) == 2
+            for body in later:
+                assert not gone & body.keys()
+                assert {name: body[name] for name in kept} == kept
+            await acme.asked(prompt(model="another", **asked_for))
+            assert gone <= acme.bodies[-1].keys()
+            await acme.driver.close()
+
+    run(asks())
+
+
+def test_several_refusals_in_a_row_are_all_obeyed() -> None:
+    refusals = [unsupported("max_tokens", "max_completion_tokens"), unsupported("temperature")]
+    given = prompt(max_tokens=3, temperature=0.1)
+    assert heard(*refusals, streams(said("Hi"), ended()), given=given).text() == "Hi"
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "refusal"),
+    [
+        ({"temperature": 5.0}, refuses(400, "temperature must be at most 2", param="temperature")),
+        ({"stop": ["x"]}, unsupported("stop")),
+        ({}, unsupported("temperature")),
+        ({"temperature": 0.1}, unsupported("temperature")),
+    ],
+)
+def test_other_refusals_are_passed_on(asked_for: dict[str, Any], refusal: Reply) -> None:
+    assert kind(heard(refusal, given=prompt(**asked_for))) == "rejected"

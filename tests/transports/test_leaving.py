@@ -1,0 +1,225 @@
+"""Ctrl-C, forks, and programs that end with a client left open, each in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from textwrap import dedent
+
+import pytest
+
+from transports.scripted import CHUNKED, Peer, serving
+
+BLOCKING = """
+import gc, os, signal, sys
+from chatloom.core.http import Request
+from chatloom.core.inline import run_inline as run
+from chatloom.transports.blocking import BlockingTransport
+outside = BlockingTransport(sys.argv[1], environment={})
+"""
+AIO = """
+import asyncio, gc, os, signal, sys
+from asyncio import run
+from chatloom.core.http import Request
+from chatloom.transports.aio import AioTransport
+outside = AioTransport(sys.argv[1], environment={})
+"""
+ASK = """
+print(run(outside.send(Request("GET", "/"))).status)
+"""
+HALF_READ = """
+async def begin():
+    global response
+    response = await outside.send(Request("GET", "/", streamed=True))
+    print(await response.arriving.read())
+run(begin())
+"""
+both = pytest.mark.parametrize("start", [BLOCKING, AIO], ids=["blocking", "aio"])
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="there is no such thing")
+
+
+def program(url: str, *parts: str) -> subprocess.Popen[str]:
+    source = "\n".join(dedent(part) for part in parts)
+    return subprocess.Popen(
+        [sys.executable, "-c", source, url],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONWARNINGS": "default"},
+    )
+
+
+def said(url: str, *parts: str) -> list[str]:
+    """Run a program; give its lines, once it has ended well and without complaint."""
+    with program(url, *parts) as running:
+        try:
+            out, complaints = running.communicate(timeout=20)
+        finally:
+            running.kill()
+    assert (complaints, running.returncode) == ("", 0)
+    return out.splitlines()
+
+
+def hold_the_body(peer: Peer) -> None:
+    peer.asked()
+    peer.say(CHUNKED, b"2\r\nhi\r\n")
+    peer.hold()
+
+
+@both
+def test_a_program_may_end_with_its_client_open(start: str) -> None:
+    with serving(Peer.answer_all) as server:
+        assert said(server.url, start, ASK) == ["200"]
+
+
+@both
+def test_a_program_may_end_within_a_stream(start: str) -> None:
+    with serving(hold_the_body) as server:
+        assert said(server.url, start, HALF_READ) == ["b'hi'"]
+
+
+@both
+def test_a_dropped_client_goes_quietly(start: str) -> None:
+    with serving(Peer.answer_all) as server:
+        lines = said(server.url, start, ASK, "del outside; gc.collect(); print('gone')")
+    assert lines == ["200", "gone"]
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        """
+        asyncio.set_event_loop(loop := asyncio.new_event_loop())
+        loop.run_until_complete(outside.send(Request("GET", "/")))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+        """,
+        """
+        async def leave():
+            await outside.send(Request("GET", "/"))
+            sys.exit()
+        asyncio.run(leave())
+        """,
+        """
+        async def drop():
+            global outside
+            await outside.send(Request("GET", "/"))
+            del outside
+            gc.collect()
+            await asyncio.sleep(0.05)
+        asyncio.run(drop())
+        """,
+    ],
+    ids=["closed", "left", "dropped"],
+)
+def test_a_loop_may_end_in_any_way(how: str) -> None:
+    with serving(Peer.answer_all) as server:
+        assert said(server.url, AIO, how) == []
+
+
+@pytest.mark.parametrize("end", ["loop.close()", "pass"], ids=["closed", "stopped"])
+@pytest.mark.parametrize(
+    "part",
+    [ASK, HALF_READ, HALF_READ + "response.arriving.abandon(); del response; gc.collect()"],
+    ids=["idle", "half read", "abandoned"],
+)
+def test_a_loop_may_be_run_by_hand(end: str, part: str) -> None:
+    """Python complains of the loop itself and its sockets, only where asked to."""
+    by_hand = f"""
+    import warnings
+    warnings.simplefilter("ignore", ResourceWarning)
+    def run(work):
+        loop = asyncio.new_event_loop()
+        answer = loop.run_until_complete(work)
+        {end}
+        return answer
+    """
+    with serving(Peer.answer_all if part is ASK else hold_the_body) as server:
+        assert said(server.url, AIO, by_hand, part) == (["200"] if part is ASK else ["b'hi'"])
+
+
+@posix_only
+@both
+def test_ctrl_c_interrupts_a_call_at_once(start: str) -> None:
+    asked = threading.Event()
+
+    def talk(peer: Peer) -> None:
+        peer.asked()
+        asked.set()
+        peer.hold()
+
+    interrupted = """
+    try:
+        run(outside.send(Request("GET", "/")))
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+    """
+    with (
+        serving(talk, Peer.answer_all) as server,
+        program(server.url, start, interrupted, ASK) as running,
+    ):
+        assert asked.wait(20)
+        running.send_signal(signal.SIGINT)
+        out, complaints = running.communicate(timeout=10)
+    assert (out.split(), complaints) == (["interrupted", "200"], "")
+
+
+FORK = """
+sys.stdout.flush()
+if not (child := os.fork()):
+    print("child", run(outside.send(Request("GET", "/"))).status)
+    sys.exit()
+os.waitpid(child, 0)
+"""
+
+
+@posix_only
+@both
+def test_a_child_does_not_touch_its_parents_connections(start: str) -> None:
+    with serving(Peer.answer_all) as server:
+        lines = said(server.url, start, ASK, FORK, ASK)
+    assert lines == ["200", "child 200", "200"]
+
+
+@posix_only
+def test_a_parents_connection_survives_a_fork() -> None:
+    with serving(Peer.answer_all) as server:
+        said(server.url, BLOCKING, ASK, FORK, ASK)
+    assert server.connections == 2
+
+
+@posix_only
+def test_a_child_does_not_touch_its_parents_stream() -> None:
+    """The two share a selector: a connection closed in the child is deaf in the parent."""
+    forked = threading.Event()
+
+    def talk(peer: Peer) -> None:
+        peer.asked()
+        peer.say(CHUNKED, b"2\r\nhi\r\n")
+        forked.wait(20)
+        peer.say(b"3\r\nbye\r\n0\r\n\r\n")
+
+    def tell(peer: Peer) -> None:
+        peer.asked()
+        forked.set()
+        peer.answer()
+
+    fork = """
+    async def main():
+        response = await outside.send(Request("GET", "/", streamed=True))
+        print(await response.arriving.read(), flush=True)
+        if not (child := os.fork()):
+            response.arriving.abandon()
+            del response
+            gc.collect()
+            os._exit(0)
+        os.waitpid(child, 0)
+        await outside.send(Request("POST", "/"))
+        print(await response.arriving.read())
+    run(main())
+    """
+    with serving(talk, tell) as server:
+        assert said(server.url, AIO, fork) == ["b'hi'", "b'bye'"]

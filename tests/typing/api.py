@@ -1,0 +1,261 @@
+"""What callers see, checked by mypy and pyright. Never run.
+
+Each public name must be here, and the mistakes below must be mistakes to both.
+"""
+
+# What is mistaken is unknown, too:
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from typing import TypeAlias, assert_type
+
+from chatloom import (
+    AnswerError,
+    ChatloomError,
+    ConnectError,
+    SettingsError,
+    StatusError,
+    StreamError,
+    TimedOut,
+    TransportError,
+    Truncated,
+)
+from chatloom.core.http import JSON
+from chatloom.core.operations import Async, Sync
+from chatloom.core.secret import Secret
+from chatserver_sdk import (
+    AsyncChatServerClient,
+    AsyncCompletionStream,
+    BadRequestError,
+    ChatCompletionChoice,
+    ChatCompletionRequest,
+    ChatCompletionResponse,
+    ChatServerClient,
+    ChatServerConnectionError,
+    ChatServerError,
+    ChatServerTimeoutError,
+    CompletionStream,
+    ForbiddenError,
+    InternalServerError,
+    Message,
+    MessageLike,
+    MessageRole,
+    ModelInfo,
+    ModelsResponse,
+    NotFoundError,
+    RateLimitError,
+    StreamInterruptedError,
+    StreamMetadata,
+    UnauthorizedError,
+    UsageInfo,
+    create_client,
+)
+from chatserver_sdk.completions import ChatServer
+
+mixed: list[MessageLike] = [
+    "hi",
+    {"role": "user", "content": "hi"},
+    Message(MessageRole.USER, "hi"),
+]
+
+
+def making() -> None:
+    assert_type(ChatServerClient(), ChatServerClient)
+    assert_type(ChatServerClient("key", "http://localhost:3284", 30), ChatServerClient)
+    assert_type(ChatServerClient(api_key=Secret("key"), timeout=None, max_retries=0).base_url, str)
+    assert_type(AsyncChatServerClient(api_key=None).api_key, Secret | None)
+    assert_type(AsyncChatServerClient(base_url="http://x").timeout, float | None)
+    assert_type(create_client("key", "http://localhost:3284", 30), ChatServerClient)
+
+
+def blocking(client: ChatServerClient, flat: ChatServer[Sync]) -> None:
+    assert_type(client.create_completion("m", ["hi"]), ChatCompletionResponse)
+    assert_type(client.create_completion("m", ["hi"], stream=False), ChatCompletionResponse)
+    assert_type(client.create_completion("m", ["hi"], stream=True), CompletionStream)
+    assert_type(client.create_completion("m", ["hi"], 0.7, 9, 1.0, True), CompletionStream)
+    assert_type(client.create_completion("m", ["hi"], 0, 9, 1, False), ChatCompletionResponse)
+    assert_type(client.list_models(), ModelsResponse)
+    assert_type(flat.create_completion("m", mixed), ChatCompletionResponse)
+    assert_type(client.close(), None)
+    with client as entered, client.create_completion("m", ["hi"], stream=True) as stream:
+        assert_type(entered, ChatServerClient)
+        assert_type(stream, CompletionStream)
+        for piece in stream:
+            assert_type(piece, str)
+
+
+def every_argument(client: ChatServerClient, told: Mapping[str, object]) -> None:
+    completion = client.create_completion(
+        model="m",
+        messages=mixed,
+        temperature=0,
+        max_tokens=9,
+        top_p=1,
+        user="u",
+        system_prompt="be brief",
+        session_id="s",
+        metadata=told,
+        organization_id="o",
+        workflow="w",
+        variables=told,
+        allowed_tools=["t"],
+        setting_sources=("s",),
+        mcp_servers=told,
+    )
+    assert_type(completion, ChatCompletionResponse)
+    assert_type(
+        client.create_completion(model="m", messages=(), stream=True, metadata=told),
+        CompletionStream,
+    )
+
+
+def forms_of_messages(client: ChatServerClient) -> None:
+    client.create_completion("m", [{"role": "user", "content": "hi"}])
+    client.create_completion("m", [{"role": MessageRole.USER, "content": [{"type": "text"}]}])
+    client.create_completion("m", [Message(role=MessageRole.USER, content="hi")])
+    client.create_completion("m", ("hi",))
+    answer = client.create_completion("m", mixed)
+    conversation = [Message(MessageRole.USER, "hi")]
+    conversation.append(answer.choices[0].message)
+    client.create_completion("m", conversation)
+
+
+async def awaiting(client: AsyncChatServerClient, flat: ChatServer[Async]) -> None:
+    coroutine: Coroutine[None, None, ModelsResponse] = client.list_models()
+    assert_type(await coroutine, ModelsResponse)
+    assert_type(await client.create_completion("m", ["hi"]), ChatCompletionResponse)
+    assert_type(await client.create_completion("m", ["hi"], stream=False), ChatCompletionResponse)
+    assert_type(client.create_completion("m", ["hi"], stream=True), AsyncCompletionStream)
+    assert_type(client.create_completion("m", ["hi"], 0.7, 9, 1, True), AsyncCompletionStream)
+    assert_type(await client.create_completion("m", ["hi"], stream=True), AsyncCompletionStream)
+    assert_type(await flat.list_models(), ModelsResponse)
+    assert_type(await asyncio.create_task(client.list_models()), ModelsResponse)
+    both = await asyncio.gather(client.list_models(), client.create_completion("m", ["hi"]))
+    assert_type(both, tuple[ModelsResponse, ChatCompletionResponse])
+    assert_type(await client.close(), None)
+    assert_type(await client.aclose(), None)
+    async with client as entered, client.create_completion("m", ["hi"], stream=True) as stream:
+        assert_type(entered, AsyncChatServerClient)
+        assert_type(stream, AsyncCompletionStream)
+        async for piece in stream:
+            assert_type(piece, str)
+
+
+def streams(stream: CompletionStream) -> None:
+    assert_type(next(stream), str)
+    assert_type(list(stream), list[str])
+    assert_type(stream.collect(), str)
+    assert_type(stream.text, str)
+    assert_type(stream.headers, Mapping[str, str])
+    assert_type(stream.metadata, StreamMetadata)
+    assert_type(stream.metadata["usage"], UsageInfo | None)
+    assert_type(stream.metadata.get("system_fingerprint"), str | None)
+    assert_type(stream.completion, ChatCompletionResponse)
+    assert_type(stream.close(), None)
+
+
+async def async_streams(stream: AsyncCompletionStream) -> None:
+    assert_type(await anext(stream), str)
+    assert_type([piece async for piece in stream], list[str])
+    assert_type(await stream.collect(), str)
+    assert_type(stream.text, str)
+    assert_type(stream.headers, Mapping[str, str])
+    assert_type(stream.metadata, StreamMetadata)
+    assert_type(stream.completion, ChatCompletionResponse)
+    assert_type(await stream.close(), None)
+
+
+def values(answer: ChatCompletionResponse, models: ModelsResponse) -> None:
+    assert_type(answer.choices, list[ChatCompletionChoice])
+    assert_type(answer.choices[0].message, Message)
+    assert_type(answer.choices[0].message.content, str)
+    assert_type(answer.choices[0].finish_reason, str | None)
+    assert_type(answer.usage, UsageInfo)
+    assert_type(answer.usage.total_tokens, int)
+    assert_type(answer.system_fingerprint, str | None)
+    assert_type(models.data, list[ModelInfo])
+    assert_type([model.id for model in models.data], list[str])
+    assert_type(models.data[0].context_length, int | None)
+    request = ChatCompletionRequest("m", [Message(MessageRole.USER, "hi")], user="u")
+    assert_type(request.to_dict(), dict[str, JSON])
+    assert_type(Message.from_dict({"role": "user"}), Message)
+    assert_type(ChatCompletionResponse.from_dict({}), ChatCompletionResponse)
+
+
+Documented: TypeAlias = (
+    type[BadRequestError]
+    | type[UnauthorizedError]
+    | type[ForbiddenError]
+    | type[NotFoundError]
+    | type[RateLimitError]
+    | type[InternalServerError]
+    | type[ChatServerConnectionError]
+    | type[ChatServerTimeoutError]
+    | type[StreamInterruptedError]
+)
+
+
+def errors(kind: Documented, error: ChatServerError, broken: StreamInterruptedError) -> None:
+    documented: type[ChatServerError] = kind
+    common: type[ChatloomError] = documented
+    assert_type(common("why").message, str)
+    assert_type(ChatServerError("why", 400, {"error": "why"}), ChatServerError)
+    assert_type(error.message, str)
+    assert_type(error.status_code, int | None)
+    assert_type(error.code, str | None)
+    assert_type(error.request_id, str | None)
+    assert_type(error.retry_after, float | None)
+    assert_type(error.attempts, int)
+    assert_type(error.body, JSON)
+    assert_type(error.response, JSON)
+    assert_type(broken.text, str)
+    assert_type(broken.usage, JSON)
+    assert_type(broken.resume_token, str | None)
+
+
+def common_errors() -> None:
+    refusals: list[type[StatusError]] = [BadRequestError, RateLimitError, InternalServerError]
+    losses: list[type[TransportError]] = [ConnectError, TimedOut, ChatServerConnectionError]
+    timeouts: list[type[TimeoutError]] = [TimedOut, ChatServerTimeoutError]
+    broken: list[type[StreamError]] = [Truncated, StreamInterruptedError]
+    mistakes_: list[type[ValueError]] = [SettingsError]
+    others: list[type[ChatloomError]] = [AnswerError, *refusals, *losses, *broken]
+    assert_type((timeouts[0], mistakes_[0]), tuple[type[TimeoutError], type[ValueError]])
+    assert_type(others[0].like(Truncated("why")), ChatloomError)
+
+
+def mistakes(client: ChatServerClient, error: ChatServerError) -> None:
+    client.create_completion("m")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    client.create_completion("m", [1])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+    client.create_completion("m", ["hi"], temprature=0)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    client.create_completion("m", ["hi"], max_tokens="9")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    client.create_completion("m", ["hi"], stream="yes")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    client.create_completion("m", ["hi"], 0, 9, 1, False, "u", "p", "s")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    client.list_models(5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    client.list_model()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    str(client.create_completion("m", ["hi"], stream=True).choices)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    str(client.create_completion("m", ["hi"]).metadata)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    str(client.list_models().data[0].name)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    str(error.text)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    ChatServerClient(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    ChatServerClient("key", "http://x", 30, 2)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    Message("user", "hi")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Message(MessageRole.USER)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+def mistakes_of_mode(client: ChatServerClient, other: AsyncChatServerClient) -> None:
+    other.list_models()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    str(other.list_models().data)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    list(other.create_completion("m", ["hi"], stream=True))  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    aiter(client.create_completion("m", ["hi"], stream=True))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    with other:  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues]
+        pass
+
+
+async def mistakes_of_awaiting(client: ChatServerClient) -> None:
+    await client.list_models()  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+    async with client:  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues]
+        pass

@@ -1,0 +1,38 @@
+"""Every public name is type-checked, in ``api.py``."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import chatloom
+import chatserver_sdk
+
+PACKAGES = pytest.mark.parametrize("package", [chatloom, chatserver_sdk])
+
+
+def used_in(path: Path) -> set[str]:
+    """Names used in a file, beyond being imported there."""
+    tree = ast.parse(path.read_text("utf-8"))
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+@PACKAGES
+def test_every_public_name_is_type_checked(package: ModuleType) -> None:
+    exported: list[str] = package.__all__
+    assert set(exported) - used_in(Path(__file__).with_name("api.py")) == set()
+
+
+@PACKAGES
+def test_everything_public_is_exported_in_order(package: ModuleType) -> None:
+    exported: list[str] = package.__all__
+    public = {
+        name
+        for name, value in vars(package).items()
+        if not name.startswith("_") and not inspect.ismodule(value)
+    }
+    assert exported == sorted(public)
