@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ out = Console(highlight=False)
 
 
 @contextmanager
-def running_server(database: Path) -> Iterator[str]:
+def running_server(database: Path) -> Generator[str, None, None]:
     """Run `chatloom serve --dev` on *database*, and stop it afterwards."""
     command = [sys.executable, "-m", "chatloom", "serve", "--dev", "--port", "0", "--json"]
     server = subprocess.Popen([*command, "--db", str(database)], stdout=subprocess.PIPE, text=True)

@@ -179,7 +179,7 @@ def test_many_tasks_share_a_client() -> None:
         return await response.read() == b"/%d" % number
 
     async def ask_all(outside: Outside) -> list[bool]:
-        return await asyncio.gather(*(ask(outside, number) for number in range(200)))
+        return await asyncio.gather(*(ask(outside, number) for number in range(64)))
 
     with serving(Peer.echo_all) as server:
         assert all(Mode(AioTransport).use(AioTransport(server.url, environment={}), ask_all))

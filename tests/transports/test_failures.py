@@ -15,6 +15,7 @@ from transports.modes import Mode
 from transports.scripted import CHUNKED, Peer, Talk, free_port, saying, serving
 
 SECRET = ("authorization", "Bearer secret")
+GET = Request("GET", "/v1/x")
 POST = Request("POST", "/v1/x", headers=(SECRET,), body=b"{}")
 
 
@@ -158,7 +159,7 @@ def test_a_long_silence_times_out(mode: Mode, get: Request, talk: Talk) -> None:
         mode.ask(server.url, waiting(get, idle=0.1))
 
 
-def test_a_slow_answer_is_not_silent(mode: Mode, get: Request) -> None:
+def test_a_slow_answer_is_not_silent(mode: Mode) -> None:
     def talk(peer: Peer) -> None:
         peer.asked()
         peer.say(CHUNKED)
@@ -168,7 +169,7 @@ def test_a_slow_answer_is_not_silent(mode: Mode, get: Request) -> None:
         peer.say(b"0\r\n\r\n")
 
     with serving(talk) as server:
-        assert mode.ask(server.url, waiting(get, idle=0.7)).body == b"........"
+        assert mode.ask(server.url, waiting(GET, idle=0.7)).body == b"........"
 
 
 @pytest.mark.parametrize("talk", [hold, hold_the_body, drip])

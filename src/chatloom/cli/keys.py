@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,7 +33,7 @@ Id = Annotated[str, typer.Argument(help="The key's id, as `chatloom keys list` s
 
 
 @contextmanager
-def _desk(db: Path | None) -> Iterator[Desk]:
+def _desk(db: Path | None) -> Generator[Desk, None, None]:
     from chatloom.cli.desk import desk
     from chatloom.server.refusal import Refusal
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -66,7 +66,7 @@ def fail(message: str) -> NoReturn:
 
 
 @contextmanager
-def failing_clearly() -> Iterator[None]:
+def failing_clearly() -> Generator[None, None, None]:
     """Turn chatloom's own errors into a line and an exit code."""
     try:
         yield

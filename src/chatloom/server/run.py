@@ -149,6 +149,7 @@ def _run(
         access_log=False,
         log_level="warning",
         server_header=False,
+        proxy_headers=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=int(grace) + 1,
     )

@@ -219,11 +219,11 @@ class LiveTurn:
         growing = partial(
             grow, conversation_id=self.opening.conversation_id, turn_id=self.id, now=now
         )
-        asked = growing(self._parent, self._new)
+        asked = growing(self._parent, self._new, said_here=False)
         parent = asked[-1] if asked else self._parent
         answers: list[Node] = []
         for _, choice in self.answer.ordered():
-            answers += growing(parent, [choice.message()])
+            answers += growing(parent, [choice.message()], said_here=True)
         if answers and usage is not None:
             answers[0] = msgspec.structs.replace(answers[0], tokens=usage.completion_tokens)
         return asked, answers

@@ -4,7 +4,9 @@ A list that holds an assistant's message is a history: it is followed from the
 root by hash, and branches where it differs. Otherwise everything sent is new,
 and goes on from the message, branch or conversation named. A history that
 names nothing is looked for among the same end user's conversations, so that a
-client which repeats the whole talk each time stays in one conversation.
+client which repeats the whole talk each time stays in one conversation. It must
+hold an answer that was given here: examples that many prompts begin with are
+no talk.
 """
 
 from __future__ import annotations
@@ -107,7 +109,8 @@ async def _along_history(store: Store, ask: Ask, conversation: Conversation | No
         else:
             parent, lowest = node or parent, length
         length = (lowest + highest + 1) // 2
-    if parent is None and conversation is None:
+    if conversation is None and (parent is None or not parent.answered):
+        # Nothing of it was said here: an example that many prompts begin with, not a talk.
         return _beginning(ask.messages)
     id = parent.conversation_id if parent is not None else named
     assert id is not None

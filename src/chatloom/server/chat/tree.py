@@ -53,6 +53,7 @@ def grow(
     conversation_id: str,
     turn_id: str,
     now: int,
+    said_here: bool,
 ) -> list[Node]:
     """Make a node of each of *messages*, each behind the one before it."""
     nodes: list[Node] = []
@@ -67,6 +68,7 @@ def grow(
             turn_id=turn_id,
             tokens=None,
             created_at=now,
+            answered=said_here or bool(parent and parent.answered),
         )
         nodes.append(node)
         parent = node

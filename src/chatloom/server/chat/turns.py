@@ -44,9 +44,7 @@ class Turns:
         cannot obey; then nothing is stored.
         """
         if self._closing:
-            raise Refusal(
-                "unavailable", "the server is stopping", code="stopping", repeatable=True
-            )
+            raise Refusal("unavailable", "the server is stopping", code="stopping", repeatable=True)
         resolved = self._registry.resolve(ask.model)
         place = await find_place(self._store, ask)
         prompt = _prompt(ask, place, resolved)

@@ -123,7 +123,10 @@ _OWNERS: tuple[tuple[str, Owner], ...] = (
 
 def owner_of(path: str) -> Owner:
     """Whose words an error at an unknown *path* is told in."""
-    return next((owner for start, owner in _OWNERS if path.startswith(start)), "chatloom")
+    for start, owner in _OWNERS:
+        if path.startswith(start):
+            return owner
+    return "chatloom"
 
 
 def refuse(refusal: Refusal, owner: Owner) -> Reply:

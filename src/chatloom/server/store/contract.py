@@ -104,6 +104,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     turn_id: str | None
     tokens: int | None
     created_at: int
+    answered: bool
+    """Whether it, or a node before it, was said here and not merely told to us."""
     deleted_at: int | None = None
 
 

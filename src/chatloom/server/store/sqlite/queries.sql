@@ -77,8 +77,8 @@ WHERE id = ? AND outcome IS NULL;
 
 -- name: add_message
 INSERT INTO message (id, conversation_id, account_id, parent_id, depth, role, body, hash, turn_id,
-                     tokens, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+                     tokens, created_at, answered)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: move_branch
 UPDATE branch SET head_id = ?, updated_at = ? WHERE id = ? AND head_id IS ? AND deleted_at IS NULL;
@@ -136,7 +136,7 @@ ORDER BY is_main DESC, id LIMIT 1;
 
 -- name: node
 SELECT m.id, m.conversation_id, m.parent_id, m.depth, m.body, m.hash, m.turn_id, m.tokens,
-       m.created_at, m.deleted_at
+       m.created_at, m.answered, m.deleted_at
 FROM message m JOIN conversation c ON c.id = m.conversation_id
 WHERE m.id = ? AND m.account_id = ? AND c.deleted_at IS NULL;
 
@@ -147,12 +147,12 @@ WITH RECURSIVE up (id) AS (
     SELECT m.parent_id FROM up JOIN message m ON m.id = up.id WHERE m.parent_id IS NOT NULL
 )
 SELECT m.id, m.conversation_id, m.parent_id, m.depth, m.body, m.hash, m.turn_id, m.tokens,
-       m.created_at, m.deleted_at
+       m.created_at, m.answered, m.deleted_at
 FROM up JOIN message m ON m.id = up.id ORDER BY m.depth;
 
 -- name: find_node
 SELECT m.id, m.conversation_id, m.parent_id, m.depth, m.body, m.hash, m.turn_id, m.tokens,
-       m.created_at, m.deleted_at
+       m.created_at, m.answered, m.deleted_at
 FROM message m JOIN conversation c ON c.id = m.conversation_id
 WHERE m.account_id = ?1 AND m.hash = ?2 AND c.deleted_at IS NULL AND m.deleted_at IS NULL
     AND (m.conversation_id = ?3 OR (?3 IS NULL AND c.end_user IS ?4))
@@ -160,7 +160,7 @@ ORDER BY m.id DESC LIMIT 1;
 
 -- name: every_node
 SELECT m.id, m.conversation_id, m.parent_id, m.depth, m.body, m.hash, m.turn_id, m.tokens,
-       m.created_at, m.deleted_at, p.hash, p.depth,
+       m.created_at, m.answered, m.deleted_at, p.hash, p.depth,
        (SELECT json_group_array(hex(other.hash)) FROM (
             SELECT o.hash FROM merge g JOIN message o ON o.id = g.other_id
             WHERE g.message_id = m.id AND g.position = 0) other)

@@ -52,7 +52,8 @@ def node(row: Row) -> Node:
         turn_id=row[6],
         tokens=row[7],
         created_at=row[8],
-        deleted_at=row[9],
+        answered=bool(row[9]),
+        deleted_at=row[10],
     )
 
 
@@ -69,6 +70,7 @@ def of_node(node: Node, account_id: str) -> Row:
         node.turn_id,
         node.tokens,
         node.created_at,
+        node.answered,
     )
 
 

@@ -12,30 +12,34 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 T = TypeVar("T")
 
 _log = logging.getLogger("chatloom.store")
 
 
-class _Job:
+class _Job(Generic[T]):
     __slots__ = ("durable", "error", "future", "loop", "result", "write")
 
-    def __init__(self, write: Callable[[sqlite3.Connection], object], durable: bool) -> None:
+    result: T
+
+    def __init__(self, write: Callable[[sqlite3.Connection], T], durable: bool) -> None:
         self.write = write
         self.durable = durable
         self.loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[object] = self.loop.create_future()
-        self.result: object = None
+        self.future: asyncio.Future[T] = self.loop.create_future()
         self.error: Exception | None = None
+
+
+_AnyJob: TypeAlias = _Job[Any]
 
 
 class Writer:
     """Runs writes on a connection of its own, in the order they came."""
 
     def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._jobs: SimpleQueue[_AnyJob | None] = SimpleQueue()
         self._connect = connect
         self._durable = False
         self._thread = threading.Thread(target=self._run, name="chatloom-writer", daemon=True)
@@ -50,8 +54,7 @@ class Writer:
         """
         job = _Job(write, durable)
         self._jobs.put(job)
-        future: asyncio.Future[T] = job.future  # type: ignore[assignment]  # the queue is untyped
-        return future
+        return job.future
 
     def close(self) -> None:
         """Write what waits, then stop."""
@@ -70,13 +73,13 @@ class Writer:
                 _deliver(batch)
         connection.close()
 
-    def _waiting(self) -> list[_Job | None]:
+    def _waiting(self) -> list[_AnyJob | None]:
         jobs = [self._jobs.get()]
         while jobs[-1] is not None and not self._jobs.empty():
             jobs.append(self._jobs.get())
         return jobs
 
-    def _commit(self, connection: sqlite3.Connection, batch: list[_Job]) -> None:
+    def _commit(self, connection: sqlite3.Connection, batch: list[_AnyJob]) -> None:
         self._sync(connection, any(job.durable for job in batch))
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -102,8 +105,8 @@ def _roll_back(connection: sqlite3.Connection) -> None:
         connection.execute("ROLLBACK")
 
 
-def _deliver(batch: list[_Job]) -> None:
-    loops: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
+def _deliver(batch: list[_AnyJob]) -> None:
+    loops: dict[asyncio.AbstractEventLoop, list[_AnyJob]] = {}
     for job in batch:
         loops.setdefault(job.loop, []).append(job)
     for loop, jobs in loops.items():
@@ -113,7 +116,7 @@ def _deliver(batch: list[_Job]) -> None:
             _log.warning("%d writes were committed after their event loop had ended", len(jobs))
 
 
-def _resolve(jobs: list[_Job]) -> None:
+def _resolve(jobs: list[_AnyJob]) -> None:
     for job in jobs:
         if job.future.done():
             continue

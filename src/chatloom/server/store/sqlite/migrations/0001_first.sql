@@ -68,6 +68,7 @@ CREATE TABLE message (
     turn_id         TEXT,
     tokens          INTEGER,
     created_at      INTEGER NOT NULL,
+    answered        INTEGER NOT NULL,       -- it, or one before it, was said here, not told to us
     deleted_at      INTEGER
 ) STRICT, WITHOUT ROWID;
 
