@@ -19,7 +19,7 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="session")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A dev server that all tests share: use keys of your own."""
-    server = Live(tmp_path_factory.mktemp("live") / "live.db")
+    server = Live(tmp_path_factory.mktemp("live") / "live.db", "--grace", "1")
     yield server
     server.stop()
 
@@ -38,12 +38,15 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
         dev: bool = True,
         config: str | None = None,
         environ: dict[str, str] | None = None,
+        port: str | None = "0",
     ) -> Live:
         path = database or tmp_path_factory.mktemp("serve") / "own.db"
-        server = Live(path, *arguments, dev=dev, config=config, environ=environ)
+        server = Live(path, *arguments, dev=dev, config=config, environ=environ, port=port)
         started.append(server)
         return server
 
     yield start
+    for server in started:
+        server.process.terminate()
     for server in started:
         server.stop()

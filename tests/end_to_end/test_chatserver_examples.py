@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from support.live import Live
 
 EXAMPLES = Path(__file__).parents[2] / "sdks" / "chatserver" / "examples"

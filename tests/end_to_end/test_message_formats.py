@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+
 from chatserver_sdk import AsyncChatServerClient, ChatServerClient, Message, MessageRole
 from chatserver_sdk.models import MessageLike
 from support.live import Live

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import openai
 import pytest
 from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolParam
+
 from support.live import Live
 
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hello there!"}]

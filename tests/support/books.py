@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -142,10 +143,9 @@ def answered(
     price_id: int | None = None,
 ) -> Settlement:
     """A turn's end, with a question and an answer behind *parent*."""
-    messages = [Message("user", question), Message("assistant", answer)]
-    nodes = grow(
-        parent, messages, conversation_id=opening.conversation_id, turn_id=opening.turn_id, now=3
-    )
+    growing = partial(grow, conversation_id=opening.conversation_id, turn_id=opening.turn_id, now=3)
+    asked = growing(parent, [Message("user", question)], said_here=False)
+    nodes = asked + growing(asked[-1], [Message("assistant", answer)], said_here=True)
     return _settlement(opening, outcome, nodes, usage, price_id)
 
 

@@ -9,9 +9,8 @@ import asyncio
 import sys
 from pathlib import Path
 
-from support.books import Books, answered, books
-
 from chatloom.server.store.sqlite import SQLiteStore
+from support.books import Books, answered, books
 
 
 async def write(own: Books) -> None:

@@ -34,11 +34,14 @@ class Live(Caller):
         dev: bool = True,
         config: str | None = None,
         environ: Mapping[str, str] | None = None,
+        port: str | None = "0",
     ) -> None:
         self.database = database
         self._log = database.with_suffix(".log")
         command = [sys.executable, "-W", "error", "-m", "chatloom", "serve", "--json"]
-        command += ["--port", "0", "--db", str(database), *arguments]
+        command += ["--db", str(database), *arguments]
+        if port is not None:
+            command += ["--port", port]
         if dev:
             command.append("--dev")
         if config is not None:

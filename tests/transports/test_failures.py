@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from chatloom.core.errors import ConnectError, TimedOut, TransportError
+from chatloom.core.errors import ConnectError, ConnectTimedOut, TimedOut, TransportError
 from chatloom.core.http import Request, Timeouts
 from chatloom.core.outside import Outside
 from transports.modes import Mode
@@ -203,5 +203,5 @@ def test_a_server_may_take_its_time_for_ever(mode: Mode) -> None:
 def test_a_handshake_counts_as_connecting(mode: Mode, get: Request) -> None:
     with serving(Peer.hold) as server:
         place = f"127.0.0.1:{server.port}"
-        with failing(TimedOut, f"no connection to {place} within 0.2 s"):
+        with failing(ConnectTimedOut, f"no connection to {place} within 0.2 s"):
             mode.ask(f"https://{place}", waiting(get, connect=0.2))

@@ -28,7 +28,8 @@ Config = Annotated[
 ]
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
-out = Console(highlight=False, soft_wrap=True)
+# In a pipe there is no width to fit into, and programs want tables uncut.
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 1000)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 

@@ -4,7 +4,8 @@
     ├── SettingsError       the client was set up wrongly (also a ValueError)
     ├── TransportError      no answer arrived
     │   ├── ConnectError    nothing was sent: refused, unresolvable, not trusted
-    │   └── TimedOut        it took too long (also a TimeoutError)
+    │   ├── TimedOut        it took too long (also a TimeoutError, and so an OSError)
+    │   └── ConnectTimedOut both: it took too long to connect, so nothing was sent
     ├── StatusError         the server answered, and the answer was no
     ├── AnswerError         the server answered yes, in words nobody understands
     └── StreamError         a streamed answer broke off, or said so itself
@@ -80,6 +81,10 @@ class ConnectError(TransportError):
 
 class TimedOut(TransportError, TimeoutError):
     """Connecting, or the silence between two reads, or the whole call took too long."""
+
+
+class ConnectTimedOut(ConnectError, TimedOut):
+    """Connecting took too long, so the request was never sent."""
 
 
 class StatusError(ChatloomError):

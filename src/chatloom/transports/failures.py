@@ -6,7 +6,7 @@ import os
 import ssl
 from typing import TypeAlias
 
-from chatloom.core.errors import ConnectError, TimedOut, TransportError, refused
+from chatloom.core.errors import ConnectError, ConnectTimedOut, TimedOut, TransportError, refused
 from chatloom.core.http import Request
 from chatloom.transports.address import Address
 from chatloom.transports.proxies import Proxy
@@ -24,9 +24,10 @@ def timed_out(request: Request, what: str) -> TimedOut:
     return TimedOut(f"{request} timed out: {what}")
 
 
-def no_connection_in_time(request: Request, place: Place) -> TimedOut:
+def no_connection_in_time(request: Request, place: Place) -> ConnectTimedOut:
     within = request.timeouts.connect or 0
-    return timed_out(request, f"no connection to {_named(place)} within {within:g} s")
+    what = f"no connection to {_named(place)} within {within:g} s"
+    return ConnectTimedOut(f"{request} timed out: {what}")
 
 
 def silence(seconds: float | None) -> str:

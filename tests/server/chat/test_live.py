@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from support.house import PRICE, WHOLE, House, Step, a_house
 
 from chatloom.server.call import BrokenOff
 from chatloom.server.chat.live import LiveTurn
@@ -17,6 +16,7 @@ from chatloom.server.protocols.completions import write_stream
 from chatloom.server.refusal import Refusal
 from chatloom.server.store.contract import Settlement
 from chatloom.server.store.sqlite import SQLiteStore
+from support.house import PRICE, WHOLE, House, Step, a_house
 
 pytestmark = pytest.mark.anyio
 
@@ -292,7 +292,8 @@ async def test_stopping_lets_turns_end_for_a_while(tmp_path: Path) -> None:
 async def test_stopping_cancels_turns_that_take_too_long(tmp_path: Path) -> None:
     async with a_house(tmp_path, SOME, asyncio.Event()) as house:
         turns = [await house.turns.begin(house.ask()) for _ in range(3)]
-        await turns[0].change()
+        while not all(turn.said for turn in turns):
+            await asyncio.sleep(0.001)
         await house.turns.close(0.01)
         assert [turn.outcome for turn in turns] == ["cancelled"] * 3
         assert (await house.store.check()).open_turns == []

@@ -7,10 +7,11 @@ import hashlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.talks import messages
 
 from chatloom.server.chat.message import Message
 from chatloom.server.chat.tree import canonical, grow, is_history, node_hash, path_hashes
+from chatloom.server.store.contract import Node
+from support.talks import messages
 
 CALL = {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": "{}"}}
 
@@ -22,7 +23,7 @@ def test_the_canonical_form_is_fixed() -> None:
     assert root == hashlib.sha256(form).digest()
     form = b'[1,"assistant",{"content":"Hi"},["%s"]]' % root.hex().encode()
     assert node_hash(Message("assistant", "Hi"), [root]) == hashlib.sha256(form).digest()
-    assert root.hex() == "aecdaf70c24af6fe2dc41ed56f5a6a47bfa6f6c5ed8dd6c2d7c4a2bfb4e8d56c"
+    assert root.hex() == "bd05b88e310cf8d4c98e846c58c52b1076b34170ed6263012e3cd1b99766113f"
 
 
 def test_keys_are_sorted_at_every_depth() -> None:
@@ -34,8 +35,8 @@ def test_keys_are_sorted_at_every_depth() -> None:
 
 @given(talk=st.lists(messages(), min_size=1))
 def test_equal_talks_have_equal_hashes_wherever_they_are(talk: list[Message]) -> None:
-    here = grow(None, talk, conversation_id="here", turn_id="one", now=1)
-    there = grow(None, talk, conversation_id="there", turn_id="two", now=2)
+    here = grow(None, talk, conversation_id="here", turn_id="one", now=1, said_here=False)
+    there = grow(None, talk, conversation_id="there", turn_id="two", now=2, said_here=True)
     assert [node.hash for node in here] == [node.hash for node in there] == path_hashes(talk)
     assert {node.id for node in here}.isdisjoint({node.id for node in there})
 
@@ -82,13 +83,23 @@ def test_parents_count_and_so_does_their_order() -> None:
 
 def test_nodes_grow_one_behind_the_other() -> None:
     talk = [Message("user", "a"), Message("assistant", "b")]
-    first = grow(None, talk, conversation_id="c", turn_id="t", now=1)
-    later = grow(first[-1], talk, conversation_id="c", turn_id="t", now=1)
+    first = grow(None, talk, conversation_id="c", turn_id="t", now=1, said_here=False)
+    later = grow(first[-1], talk, conversation_id="c", turn_id="t", now=1, said_here=False)
     chain = [*first, *later]
     assert [node.depth for node in chain] == [1, 2, 3, 4]
     assert [node.parent_id for node in chain] == [None, *(node.id for node in chain[:-1])]
     assert [node.hash for node in chain] == path_hashes([*talk, *talk])
     assert path_hashes(talk, first[-1].hash) == [node.hash for node in later]
+
+
+def test_what_follows_an_answer_given_here_is_part_of_a_talk() -> None:
+    def grown(parent: Node | None, said_here: bool) -> Node:
+        new = [Message("assistant", "a")]
+        return grow(parent, new, conversation_id="c", turn_id="t", now=1, said_here=said_here)[0]
+
+    told = grown(None, False)
+    said = grown(told, True)
+    assert [told.answered, said.answered, grown(said, False).answered] == [False, True, True]
 
 
 @pytest.mark.parametrize(

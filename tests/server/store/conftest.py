@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from support.books import Books, books
 
 from chatloom.server.store.contract import Store
 from chatloom.server.store.sqlite import SQLiteStore
+from support.books import Books, books
 
 OpenStore = Callable[[Path], Store]
 

@@ -7,13 +7,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from support.books import books
 
 from chatloom.server.chat.message import Message
 from chatloom.server.chat.tree import node_hash
 from chatloom.server.ids import new_id
 from chatloom.server.store.contract import Health
 from chatloom.server.store.sqlite import SQLiteStore
+from support.books import books
 
 pytestmark = pytest.mark.anyio
 
@@ -133,7 +133,7 @@ async def test_a_merged_message_is_hashed_with_both_parents(path: Path) -> None:
         id = new_id()
         connection.execute(
             "INSERT INTO message (id, conversation_id, account_id, parent_id, depth, role, body,"
-            " hash, created_at) VALUES (?, ?, ?, ?, 3, 'user', ?, ?, 1)",
+            " hash, answered, created_at) VALUES (?, ?, ?, ?, 3, 'user', ?, ?, 1, 1)",
             (id, conversation, account, first, '{"role":"user","content":"Both?"}', merged),
         )
         connection.execute("INSERT INTO merge VALUES (?, 0, ?)", (id, second))

@@ -11,14 +11,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-import support
-from support.books import Books, answered, books
 
+import support
 from chatloom.core.errors import SettingsError
 from chatloom.server.models.driver import Price
 from chatloom.server.store.sqlite import SQLiteStore
 from chatloom.server.store.sqlite.connect import APPLICATION_ID, prepare
 from chatloom.server.store.sqlite.statements import migrations
+from support.books import Books, answered, books
 
 pytestmark = pytest.mark.anyio
 

@@ -6,12 +6,12 @@ import asyncio
 from random import Random
 
 import pytest
-from support.books import COST, RESERVED, USAGE, Books, add_key, answered, failed
 
 from chatloom.server.chat.tree import path_hashes
 from chatloom.server.ids import new_id
 from chatloom.server.models.driver import Price, Usage
 from chatloom.server.store.contract import ApiSecret, Opening, Store
+from support.books import COST, RESERVED, USAGE, Books, add_key, answered, failed
 
 pytestmark = pytest.mark.anyio
 

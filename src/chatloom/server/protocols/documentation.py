@@ -23,7 +23,7 @@ async def page(call: Call) -> Reply:
     """Answer ``GET /docs``."""
     policy = b"default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'"
     return Reply(
-        _page(describe(call.services.routes)).encode(),
+        show(describe(call.services.routes)).encode(),
         content_type=b"text/html; charset=utf-8",
         headers=[(b"content-security-policy", policy), (b"x-frame-options", b"DENY")],
     )
@@ -39,7 +39,8 @@ def _style() -> bytes:
     return (files("chatloom.server") / "docs.css").read_bytes()
 
 
-def _page(document: Document) -> str:
+def show(document: Document) -> str:
+    """Write *document* as a page."""
     sections = [
         _section(path, method.upper(), operation)
         for path, operations in document["paths"].items()

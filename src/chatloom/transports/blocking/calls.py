@@ -8,13 +8,14 @@ from http.client import HTTPException, HTTPResponse
 from chatloom.core.errors import TransportError
 from chatloom.core.http import Request, Response
 from chatloom.transports.address import Address
-from chatloom.transports.connection import Connection, framing_of
+from chatloom.transports.blocking.connection import Connection, framing_of
+from chatloom.transports.blocking.opening import open_connection
+from chatloom.transports.blocking.pool import Pool
 from chatloom.transports.failures import OVERDUE, Garbled, lost, reason_of, timed_out
 from chatloom.transports.framing import Framing, Unzipped, coding_of
 from chatloom.transports.headers import complete, joined, may_have_body
-from chatloom.transports.opening import default_context, open_connection
-from chatloom.transports.pool import Pool
 from chatloom.transports.proxies import Proxy
+from chatloom.transports.tls import default_context
 
 _Failure = (OSError, HTTPException, Garbled)
 

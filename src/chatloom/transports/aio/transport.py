@@ -1,14 +1,12 @@
-"""HTTP for blocking clients, on the standard library's `http.client` and `ssl`.
+"""HTTP for async clients, on aiohttp.
 
-Its methods are `async def` and never suspend, so that `run_inline` runs them
-without an event loop. Everything heavy is imported with the first request.
+Everything heavy, asyncio included, is imported with the first use.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
@@ -22,11 +20,11 @@ from chatloom.transports.proxies import proxy_for
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-    from chatloom.transports.calls import Calls
+    from chatloom.transports.aio.calls import AioCalls
 
 
-class BlockingTransport(Clock):
-    """Send requests to one address and wait for the answers; for any number of threads."""
+class AioTransport(Clock):
+    """Send requests to one address, from any number of event loops."""
 
     def __init__(
         self,
@@ -39,42 +37,33 @@ class BlockingTransport(Clock):
         self._proxy = proxy_for(self._address, environment)
         self._ssl_context = ssl_context
         self._starting = threading.Lock()
-        self._calls: Calls | None = None
+        self._calls: AioCalls | None = None
         self._closed = False
 
     async def send(self, request: Request) -> Response:
         if self._closed:
             raise SettingsError("the client is closed")
-        return (self._calls or self._begin()).call(request)
+        return await (self._calls or self._begin()).call(request)
 
     async def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)  # noqa: ASYNC251 - there is no loop to block
+        from asyncio import sleep
+
+        await sleep(seconds)
 
     def lock(self) -> AbstractAsyncContextManager[None]:
-        return _Turns()
+        from chatloom.transports.aio.loops import Turns
+
+        return Turns()
 
     async def close(self) -> None:
         self._closed = True
         if self._calls is not None:
-            self._calls.close()
+            await self._calls.close()
 
-    def _begin(self) -> Calls:
-        from chatloom.transports.calls import Calls
+    def _begin(self) -> AioCalls:
+        from chatloom.transports.aio.calls import AioCalls
 
         with self._starting:
             if self._calls is None:
-                self._calls = Calls(self._address, self._proxy, self._ssl_context)
+                self._calls = AioCalls(self._address, self._proxy, self._ssl_context)
             return self._calls
-
-
-class _Turns:
-    """A thread's lock, in the shape of a coroutine's."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-
-    async def __aenter__(self) -> None:
-        self._lock.acquire()
-
-    async def __aexit__(self, *_: object) -> None:
-        self._lock.release()

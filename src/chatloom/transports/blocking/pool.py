@@ -6,7 +6,7 @@ import os
 import threading
 import time
 
-from chatloom.transports.connection import Connection
+from chatloom.transports.blocking.connection import Connection
 
 _MOST = 64
 _LONGEST_WAIT = 60.0

@@ -17,7 +17,7 @@ from contextlib import suppress
 import aiohttp
 
 from chatloom.core.inline import run_inline
-from chatloom.transports.loops import PerLoop
+from chatloom.transports.aio.loops import PerLoop
 
 
 class _Connector(aiohttp.TCPConnector):

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from chatloom.core.http import Request
 from chatloom.transports.address import Address
-from chatloom.transports.connection import Connection
+from chatloom.transports.blocking.connection import Connection
 from chatloom.transports.failures import (
     OVERDUE,
     Garbled,
@@ -25,13 +25,6 @@ from chatloom.transports.failures import (
 from chatloom.transports.proxies import Proxy
 
 _Found: TypeAlias = "tuple[socket.AddressFamily, tuple[str | int | bytes, ...]]"
-
-
-def default_context() -> ssl.SSLContext:
-    """Trust whom the system trusts, or whom ``SSL_CERT_FILE`` names."""
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context
 
 
 def open_connection(

@@ -18,6 +18,7 @@ from yarl import URL
 from chatloom.core.errors import ConnectError, TransportError
 from chatloom.core.http import Request, Response, Timeouts
 from chatloom.transports.address import Address
+from chatloom.transports.aio.sessions import Sessions
 from chatloom.transports.failures import (
     OVERDUE,
     Garbled,
@@ -31,9 +32,8 @@ from chatloom.transports.failures import (
 )
 from chatloom.transports.framing import coding_of
 from chatloom.transports.headers import complete, joined
-from chatloom.transports.opening import default_context
 from chatloom.transports.proxies import Proxy
-from chatloom.transports.sessions import Sessions
+from chatloom.transports.tls import default_context
 
 T = TypeVar("T")
 

@@ -1,0 +1,110 @@
+"""``chatloom doctor``."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from chatloom.server.store.sqlite import SQLiteStore
+from support.books import books
+from support.commands import Shell
+from support.live import Live
+
+
+@pytest.fixture
+def shell(shell: Shell) -> Shell:
+    """A shell beside a database that holds a talk."""
+    asyncio.run(_talk(shell.database))
+    return shell
+
+
+async def _talk(path: Path) -> None:
+    store = SQLiteStore(path)
+    await (await books(store)).talk("Hello!")
+    await store.close()
+
+
+def tamper(shell: Shell, statement: str) -> None:
+    with closing(sqlite3.connect(shell.database, isolation_level=None)) as connection:
+        connection.execute(statement)
+
+
+def test_a_sound_database_is_well(shell: Shell) -> None:
+    run = shell("doctor")
+    assert (run.code, run.err) == (0, "")
+    assert "2 messages" in run.out
+    assert "all is well" in run.out
+
+
+def test_programs_are_told_in_json(shell: Shell) -> None:
+    assert shell("doctor", "--json").json == {
+        "status": "ok",
+        "checked": {"messages": 2, "balances": 2, "turns": 1},
+        "open_turns": [],
+        "problems": [],
+    }
+
+
+def test_damage_is_told_and_fails(shell: Shell) -> None:
+    tamper(shell, "UPDATE message SET body = replace(body, 'Hello', '[red]Hullo')")
+    run = shell("doctor")
+    assert (run.code, "does not match its hash" in run.out) == (1, True)
+    assert "all is well" not in run.out
+    told = shell("doctor", "--json")
+    assert (told.code, told.json["status"]) == (1, "problems")
+    (problem,) = told.json["problems"]
+    assert set(problem) == {"check", "subject", "detail"}
+
+
+def test_a_torn_file_is_told_and_fails(shell: Shell) -> None:
+    with closing(sqlite3.connect(shell.database)) as connection:
+        find = "SELECT rootpage FROM sqlite_schema WHERE name = 'message'"
+        (page,) = connection.execute(find).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with shell.database.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xa5" * size)
+    run = shell("doctor", "--json")
+    assert (run.code, run.json["status"]) == (1, "problems")
+    assert run.json["problems"][0]["check"] == "file"
+
+
+def test_a_running_servers_database_can_be_checked(shell: Shell) -> None:
+    server = Live(shell.database, "--grace", "0")
+    with server.stream("Hello!", model="loom/scribe?delay=50&tokens=1000") as response:
+        turn = response.getheader("X-Chatloom-Turn")
+        told = shell("doctor", "--json")
+        said = shell("doctor").out
+    server.stop()
+    assert (told.code, told.json["open_turns"]) == (0, [turn])
+    assert "1 turns are open" in said
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+def test_a_killed_servers_database_is_sound(shell: Shell) -> None:
+    server = Live(shell.database)
+    with server.stream("Hello!", model="loom/scribe?delay=50&tokens=1000") as response:
+        response.readline()
+        server.stop(signal.SIGKILL)
+    told = shell("doctor", "--json")
+    assert (told.code, len(told.json["open_turns"])) == (0, 1)
+
+
+def test_what_is_not_there_is_not_made(shell: Shell) -> None:
+    absent = shell.folder / "absent.db"
+    run = shell("doctor", "--db", str(absent))
+    assert (run.code, "there is no database at" in run.err) == (1, True)
+    assert not absent.exists()
+
+
+def test_another_programs_file_is_refused(shell: Shell) -> None:
+    theirs = shell.folder / "theirs.db"
+    theirs.write_text("Dear diary, " * 1000)
+    run = shell("doctor", "--db", str(theirs))
+    assert (run.code, "not a database chatloom can use" in run.err) == (1, True)
