@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from chatloom.server.models.clues import Clues
-from chatloom.server.models.json_schema import fitting
-from chatloom.server.models.schema_merge import Unsatisfiable
+from chatloom.server.models.offline.clues import Clues
+from chatloom.server.models.offline.json_schema import fitting
+from chatloom.server.models.offline.schema_merge import Unsatisfiable
 
 Schema = dict[str, Any]
 WORDS = "Ask Ada Lovelace for 12 or 7.5 of 'the finest threads', red or blue, by 2024-02-03."

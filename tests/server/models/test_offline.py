@@ -11,8 +11,8 @@ import pytest
 from chatloom.server.chat.message import Message
 from chatloom.server.models import tokens
 from chatloom.server.models.driver import Driver, Text
-from chatloom.server.models.echo import Echo
-from chatloom.server.models.scribe import Scribe
+from chatloom.server.models.offline.echo import Echo
+from chatloom.server.models.offline.scribe import Scribe
 from server.models.asking import ask, asked, prompt
 
 LONG = "one two three four five six seven eight nine ten"
@@ -196,7 +196,7 @@ def test_an_option_that_is_not_understood_names_those_that_are(
 
 def test_only_the_latest_refusals_are_remembered() -> None:
     from chatloom.server.models.driver import ProviderError
-    from chatloom.server.models.faults import Refusals
+    from chatloom.server.models.offline.faults import Refusals
 
     refusals = Refusals(remembered=2)
     for key in "abc":

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from chatloom.server.models.driver import Price, Usage
-from chatloom.server.models.echo import Echo
+from chatloom.server.models.offline.echo import Echo
+from chatloom.server.models.offline.scribe import Scribe
 from chatloom.server.models.pricing import configured, published
-from chatloom.server.models.scribe import Scribe
 from chatloom.server.settings import PriceSettings
 
 OPENAI = "https://api.openai.com/v1"

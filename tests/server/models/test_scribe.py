@@ -8,7 +8,7 @@ import pytest
 from chatloom.core.http import JSON
 from chatloom.server.chat.message import Message
 from chatloom.server.models.driver import ToolCall
-from chatloom.server.models.scribe import Scribe
+from chatloom.server.models.offline.scribe import Scribe
 from server.models.asking import Answered, ask, prompt
 
 WEATHER: dict[str, JSON] = {

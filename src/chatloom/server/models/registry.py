@@ -16,9 +16,10 @@ from threading import Thread
 import msgspec
 
 from chatloom.core.errors import SettingsError
-from chatloom.server.models import echo, pricing, scribe
+from chatloom.server.models import pricing
 from chatloom.server.models.catalogue import Catalogue
 from chatloom.server.models.driver import Driver, ModelInfo, Price
+from chatloom.server.models.offline import echo, scribe
 from chatloom.server.models.openai import OpenAI
 from chatloom.server.settings import (
     WELL_KNOWN,

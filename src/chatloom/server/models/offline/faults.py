@@ -19,8 +19,8 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
-from chatloom.server.models.composed import Composed, merged
 from chatloom.server.models.driver import Delta, Prompt, ProviderError, Served
+from chatloom.server.models.offline.composed import Composed, merged
 
 Pieces: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 BATCH = 64

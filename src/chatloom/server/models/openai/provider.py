@@ -19,10 +19,10 @@ from chatloom.policies.authorize import Authorize
 from chatloom.policies.retry import Retry
 from chatloom.server.models import pricing
 from chatloom.server.models.driver import Delta, ModelInfo, Price, Prompt, ProviderError
-from chatloom.server.models.openai_chunks import Chunk, Transcript, read_chunk, read_json
-from chatloom.server.models.openai_dialects import Dialects
-from chatloom.server.models.openai_problems import Problems
-from chatloom.server.models.openai_reading import Reading
+from chatloom.server.models.openai.chunks import Chunk, Transcript, read_chunk, read_json
+from chatloom.server.models.openai.dialects import Dialects
+from chatloom.server.models.openai.problems import Problems
+from chatloom.server.models.openai.reading import Reading
 from chatloom.server.settings import ProviderSettings
 from chatloom.transports.aio import AioTransport
 

@@ -13,11 +13,11 @@ from random import Random
 import msgspec
 
 from chatloom.core.http import JSON
-from chatloom.server.models.clues import Clues, names
-from chatloom.server.models.composed import Call
 from chatloom.server.models.driver import Parameters, Prompt, ProviderError
-from chatloom.server.models.json_schema import fitting
-from chatloom.server.models.schema_merge import Schema, Unsatisfiable
+from chatloom.server.models.offline.clues import Clues, names
+from chatloom.server.models.offline.composed import Call
+from chatloom.server.models.offline.json_schema import fitting
+from chatloom.server.models.offline.schema_merge import Schema, Unsatisfiable
 
 _SCRIPTED = re.compile(r"^[ \t]*!call[ \t]+([\w.-]{1,200})[ \t]*(.*?)[ \t\r]*$", re.M)
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")

@@ -16,9 +16,15 @@ from urllib.parse import unquote
 import msgspec
 
 from chatloom.core.http import JSON
-from chatloom.server.models.clues import Clues
-from chatloom.server.models.schema_merge import Schema, Unsatisfiable, as_list, merge, types_of
-from chatloom.server.models.schema_scalars import number, string, whole
+from chatloom.server.models.offline.clues import Clues
+from chatloom.server.models.offline.schema_merge import (
+    Schema,
+    Unsatisfiable,
+    as_list,
+    merge,
+    types_of,
+)
+from chatloom.server.models.offline.schema_scalars import number, string, whole
 
 MOST_VALUES = 5_000
 MOST_ITEMS = 1_000

@@ -11,7 +11,7 @@ import re
 import string
 from random import Random
 
-from chatloom.server.models.schema_merge import Unsatisfiable
+from chatloom.server.models.offline.schema_merge import Unsatisfiable
 
 MOST_STEPS = 20_000
 

@@ -9,14 +9,14 @@ import msgspec
 
 from chatloom.core.http import JSON
 from chatloom.server.chat.message import Message
-from chatloom.server.models import faults, tool_calls
-from chatloom.server.models.clues import Clues
-from chatloom.server.models.composed import Choice, Composed, called, compose, spoken
 from chatloom.server.models.driver import Delta, ModelInfo, Price, Prompt, ProviderError
-from chatloom.server.models.echo import check
-from chatloom.server.models.json_schema import fitting
-from chatloom.server.models.prose import prose, seed_of, sentence
-from chatloom.server.models.schema_merge import Unsatisfiable
+from chatloom.server.models.offline import faults, tool_calls
+from chatloom.server.models.offline.clues import Clues
+from chatloom.server.models.offline.composed import Choice, Composed, called, compose, spoken
+from chatloom.server.models.offline.echo import check
+from chatloom.server.models.offline.json_schema import fitting
+from chatloom.server.models.offline.prose import prose, seed_of, sentence
+from chatloom.server.models.offline.schema_merge import Unsatisfiable
 
 NAME = "loom/scribe"
 INFO = ModelInfo(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from random import Random
 
 from chatloom.core.http import JSON
-from chatloom.server.models.prose import topics
+from chatloom.server.models.offline.prose import topics
 
 _QUOTED = re.compile(r"[\"“]([^\"“”\n]{1,200})[\"”]|(?<!\w)'([^'\n]{1,200})'(?!\w)")
 _NUMBER = re.compile(r"(?<![\w.])-?\d{1,15}(?:\.\d{1,10})?(?!\w)")

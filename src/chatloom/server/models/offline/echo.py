@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
-from chatloom.server.models import faults
-from chatloom.server.models.composed import Composed, compose, spoken
 from chatloom.server.models.driver import Delta, ModelInfo, Price, Prompt, ProviderError
+from chatloom.server.models.offline import faults
+from chatloom.server.models.offline.composed import Composed, compose, spoken
 
 NAME = "loom/echo"
 INFO = ModelInfo(

@@ -6,8 +6,8 @@ from chatloom.core.errors import AnswerError
 from chatloom.core.event_stream import Event, EventStreamDecoder
 from chatloom.core.http import UNREADABLE
 from chatloom.server.models.driver import Delta, ProviderError
-from chatloom.server.models.openai_chunks import Transcript, read_chunk, read_json
-from chatloom.server.models.openai_problems import Problems
+from chatloom.server.models.openai.chunks import Transcript, read_chunk, read_json
+from chatloom.server.models.openai.problems import Problems
 
 
 class Reading:

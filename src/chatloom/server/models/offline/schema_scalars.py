@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 
 from chatloom.core.http import JSON
-from chatloom.server.models.clues import Clues
-from chatloom.server.models.patterns import matching
-from chatloom.server.models.schema_merge import Schema, Unsatisfiable
+from chatloom.server.models.offline.clues import Clues
+from chatloom.server.models.offline.patterns import matching
+from chatloom.server.models.offline.schema_merge import Schema, Unsatisfiable
 
 MOST_CHARACTERS = 20_000
 FAR = 1e15

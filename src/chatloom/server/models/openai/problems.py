@@ -8,7 +8,7 @@ from chatloom.core.errors import AnswerError, ChatloomError, StatusError, TimedO
 from chatloom.core.http import JSON
 from chatloom.core.secret import Secret
 from chatloom.server.models.driver import ProblemKind, ProviderError
-from chatloom.server.models.openai_dialects import param_of
+from chatloom.server.models.openai.dialects import param_of
 
 LONGEST = 500
 

@@ -1,0 +1,1 @@
+"""The offline models: always there, deterministic, and faulty when asked to be."""
