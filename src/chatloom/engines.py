@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, cast
 
 from chatloom.core.errors import ChatloomError, SettingsError
-from chatloom.core.operations import Async, Engine, Sync, unnamed
+from chatloom.core.operations import Engine, Mode, Sync, unnamed
 from chatloom.core.outside import Outside, Policy
 from chatloom.core.secret import Secret
 from chatloom.core.settings import Habits, Settings, resolve
@@ -17,8 +17,6 @@ from chatloom.policies.retry import Retry
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-Mode = TypeVar("Mode", Sync, Async)
 
 
 def settings(
@@ -68,7 +66,7 @@ def engine(
         policies.append(sign(settings.api_key))
     return Engine(
         mode,
-        _transport(mode, settings.base_url),
+        _transport(mode is Sync, settings.base_url),
         policies,
         named=named,
         timeouts=settings.timeouts,
@@ -76,8 +74,8 @@ def engine(
     )
 
 
-def _transport(mode: type[Sync | Async], base_url: str) -> Outside:
-    if mode is Sync:
+def _transport(blocking: bool, base_url: str) -> Outside:
+    if blocking:
         from chatloom.transports.blocking import BlockingTransport
 
         return BlockingTransport(base_url)

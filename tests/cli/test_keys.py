@@ -100,7 +100,7 @@ WRONG: list[tuple[list[str], int, str]] = [
 @pytest.mark.parametrize(
     ("arguments", "code", "reason"),
     WRONG,
-    ids=lambda one: " ".join(one) if isinstance(one, list) else None,
+    ids=[" ".join(arguments) for arguments, _, _ in WRONG],
 )
 def test_what_cannot_be_says_why(
     shell: Shell, arguments: list[str], code: int, reason: str

@@ -133,8 +133,8 @@ def test_people_are_greeted_with_what_they_need(shell: Shell) -> None:
 
 def outcome(server: Live, turn: str | None) -> tuple[str, str]:
     rows = server.rows(
-        "SELECT outcome, coalesce(body, '{}') FROM turn LEFT JOIN message ON message.id = message_id"
-        " WHERE turn.id = ?",
+        "SELECT outcome, coalesce(body, '{}') FROM turn"
+        " LEFT JOIN message ON message.id = message_id WHERE turn.id = ?",
         turn,
     )
     return rows[0][0], json.loads(rows[0][1]).get("content", "")

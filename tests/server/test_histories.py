@@ -79,10 +79,12 @@ def test_a_history_branches_where_it_differs(live: Live, key: str, talk: Talk) -
     assert (main["is_main"], other["is_main"]) == (True, False)
 
 
-def test_an_edited_answer_branches_too(live: Live, key: str, talk: Talk) -> None:
+def test_an_edited_answer_branches_in_the_conversation_named(
+    live: Live, key: str, talk: Talk
+) -> None:
     id, told = talk
     edited = [told[0], says("assistant", "My own words."), says("user", "Go on?")]
-    assert live.complete(edited, key=key).json["system_fingerprint"] == id
+    live.complete(edited, key=key, metadata={"session_id": id})
     kept = conversation(live, key, id)
     assert (len(kept["branches"]), kept["message_count"]) == (2, 4 + 3)
 
@@ -96,6 +98,17 @@ def test_the_same_request_twice_makes_siblings(live: Live, key: str, talk: Talk)
     assert [m["id"] for m in other[:3]] == [m["id"] for m in kept["messages"][:3]]
     assert other[3]["id"] != kept["messages"][3]["id"]
     assert other[3]["hash"] == kept["messages"][3]["hash"]
+
+
+def test_examples_that_prompts_begin_with_are_no_talk(live: Live, key: str) -> None:
+    examples = [says("user", "2+2"), says("assistant", "4"), says("user", "3+3")]
+    one, two = (live.complete(examples, key=key) for _ in range(2))
+    assert one.json["system_fingerprint"] != two.json["system_fingerprint"]
+    more = [*examples, says("assistant", one.text), says("user", "4+4")]
+    assert live.complete(more, key=key).json["system_fingerprint"] in {
+        one.json["system_fingerprint"],
+        two.json["system_fingerprint"],
+    }
 
 
 def test_a_history_nobody_knows_begins_a_conversation(live: Live, key: str, talk: Talk) -> None:

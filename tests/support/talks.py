@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from chatloom.core.http import JSON
 from chatloom.server.chat.message import Message
 
 
@@ -12,6 +13,6 @@ def messages(draw: st.DrawFn) -> Message:
     """A message of any kind."""
     role = draw(st.sampled_from(["system", "user", "assistant", "tool"]))
     text = draw(st.sampled_from(["", "a", "b", "Grüße"]))
-    content = draw(st.sampled_from([text, [{"type": "text", "text": text}]]))
-    name = draw(st.sampled_from([None, "ann"]))
-    return Message(role, content, name)
+    part: dict[str, JSON] = {"type": "text", "text": text}
+    content = [part] if draw(st.booleans()) else text
+    return Message(role, content, draw(st.sampled_from([None, "ann"])))

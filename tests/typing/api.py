@@ -16,6 +16,7 @@ from chatloom import (
     AnswerError,
     ChatloomError,
     ConnectError,
+    ConnectTimedOut,
     SettingsError,
     StatusError,
     StreamError,
@@ -218,7 +219,12 @@ def errors(kind: Documented, error: ChatServerError, broken: StreamInterruptedEr
 
 def common_errors() -> None:
     refusals: list[type[StatusError]] = [BadRequestError, RateLimitError, InternalServerError]
-    losses: list[type[TransportError]] = [ConnectError, TimedOut, ChatServerConnectionError]
+    losses: list[type[TransportError]] = [
+        ConnectError,
+        ConnectTimedOut,
+        TimedOut,
+        ChatServerConnectionError,
+    ]
     timeouts: list[type[TimeoutError]] = [TimedOut, ChatServerTimeoutError]
     broken: list[type[StreamError]] = [Truncated, StreamInterruptedError]
     mistakes_: list[type[ValueError]] = [SettingsError]

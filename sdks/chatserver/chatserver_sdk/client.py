@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 from chatloom import __version__
-from chatloom.core.operations import (
-    Async,
-    AwaitingClient,
-    BlockingClient,
-    Engine,
-    Sync,
-)
+from chatloom.core.operations import Async, AwaitingClient, BlockingClient, Mode, Sync
 from chatloom.core.secret import Secret
-from chatloom.core.settings import Habits, Settings
+from chatloom.core.settings import Habits
 from chatloom.engines import engine, settings
 from chatloom.policies.authorize import Authorize
 from chatserver_sdk.completions import ChatServer
@@ -26,15 +18,30 @@ _HABITS = Habits(
     timeout=30.0,
 )
 
-_Mode = TypeVar("_Mode", Sync, Async)
+
+class _Configured(ChatServer[Mode]):
+    """How either client is set up."""
+
+    def __init__(
+        self,
+        api_key: str | Secret | None = None,
+        base_url: str = _HABITS.base_url,
+        timeout: float | None = 30,
+        *,
+        max_retries: int | None = None,
+    ) -> None:
+        told = settings(
+            _HABITS, base_url=base_url, api_key=api_key, timeout=timeout, max_retries=max_retries
+        )
+        agent = f"chatloom-chatserver/{__version__}"
+        made = engine(self._fixed_mode(), told, Authorize, agent=agent, named=documented)
+        super().__init__(made)
+        self.base_url = told.base_url
+        self.api_key = told.api_key
+        self.timeout = told.timeout
 
 
-def _engine(mode: type[_Mode], told: Settings) -> Engine[_Mode]:
-    agent = f"chatloom-chatserver/{__version__}"
-    return engine(mode, told, Authorize, agent=agent, named=documented)
-
-
-class ChatServerClient(ChatServer[Sync], BlockingClient):
+class ChatServerClient(_Configured[Sync], BlockingClient):
     """The blocking client; safe to share between threads.
 
     *timeout* is in seconds, for connecting and for each read. What is not given
@@ -43,44 +50,12 @@ class ChatServerClient(ChatServer[Sync], BlockingClient):
     ``CHATLOOM_MAX_RETRIES``, then from the configuration file.
     """
 
-    def __init__(
-        self,
-        api_key: str | Secret | None = None,
-        base_url: str = _HABITS.base_url,
-        timeout: float | None = 30,
-        *,
-        max_retries: int | None = None,
-    ) -> None:
-        told = settings(
-            _HABITS, base_url=base_url, api_key=api_key, timeout=timeout, max_retries=max_retries
-        )
-        super().__init__(_engine(Sync, told))
-        self.base_url = told.base_url
-        self.api_key = told.api_key
-        self.timeout = told.timeout
 
-
-class AsyncChatServerClient(ChatServer[Async], AwaitingClient):
+class AsyncChatServerClient(_Configured[Async], AwaitingClient):
     """The asyncio client: the same calls, awaited.
 
     Takes the same arguments as `ChatServerClient`, from the same places.
     """
-
-    def __init__(
-        self,
-        api_key: str | Secret | None = None,
-        base_url: str = _HABITS.base_url,
-        timeout: float | None = 30,
-        *,
-        max_retries: int | None = None,
-    ) -> None:
-        told = settings(
-            _HABITS, base_url=base_url, api_key=api_key, timeout=timeout, max_retries=max_retries
-        )
-        super().__init__(_engine(Async, told))
-        self.base_url = told.base_url
-        self.api_key = told.api_key
-        self.timeout = told.timeout
 
 
 def create_client(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 import chatserver_sdk
 import chatserver_sdk.exceptions
-import pytest
 
 DOCUMENTED = {
     "BadRequestError": 400,

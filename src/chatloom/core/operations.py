@@ -158,6 +158,12 @@ class Resource(Generic[Mode]):
             if isinstance(inspect.getattr_static(cls, name), PerMode):
                 setattr(cls, name, getattr(cls, name))
 
+    @classmethod
+    def _fixed_mode(cls) -> type[Mode]:
+        """The mode of a class that has fixed it."""
+        assert cls._mode is not None, f"{cls.__name__} has not fixed its mode"
+        return cast("type[Mode]", cls._mode)
+
     def __init__(self, engine: Engine[Mode]) -> None:
         self._engine = engine
 

@@ -6,25 +6,26 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-import msgspec
 from starlette.types import Receive, Scope, Send
 
 from chatloom.server.call import BrokenOff, Call, Reply, StreamedReply
-from chatloom.server.chat.turns import Turns
 from chatloom.server.guards import check_host, check_origin
-from chatloom.server.identity import Identity, require
+from chatloom.server.identity import require
 from chatloom.server.ids import new_id
-from chatloom.server.models.registry import Registry
 from chatloom.server.protocols import chatloom, chatserver, documentation
 from chatloom.server.protocols.envelopes import owner_of, refuse
 from chatloom.server.refusal import Refusal
 from chatloom.server.routes import Route, RouteTable
-from chatloom.server.settings import ServerSettings
-from chatloom.server.store.contract import Key, Store
+from chatloom.server.services import Services
+from chatloom.server.store.contract import Key
 
 _log = logging.getLogger("chatloom.server")
 
-ROUTES: tuple[Route, ...] = (*chatserver.ROUTES, *chatloom.ROUTES, *documentation.ROUTES)
+ROUTES: tuple[Route, ...] = (
+    *chatserver.ROUTES,
+    *chatloom.ROUTES,
+    *documentation.routes(lambda: ROUTES),
+)
 
 _SECURITY = (
     (b"x-content-type-options", b"nosniff"),
@@ -33,30 +34,12 @@ _SECURITY = (
 )
 
 
-class Services(msgspec.Struct, kw_only=True):
-    """What endpoints work with."""
-
-    settings: ServerSettings
-    store: Store
-    identity: Identity
-    registry: Registry
-    turns: Turns
-    dev: bool
-    routes: Sequence[Route] = ROUTES
-
-    async def close(self) -> None:
-        """Cancel what still runs, and close everything."""
-        await self.turns.close(grace=0)
-        await self.registry.close()
-        await self.store.close()
-
-
 class App:
     """Serves all protocols."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._table = RouteTable(services.routes)
+        self._table = RouteTable(ROUTES)
         self._hosts = frozenset(services.settings.hosts)
 
     async def stop(self, grace: float) -> None:

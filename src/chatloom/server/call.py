@@ -14,7 +14,7 @@ from chatloom.core.http import JSON
 from chatloom.server.refusal import Refusal, invalid
 
 if TYPE_CHECKING:
-    from chatloom.server.app import Services
+    from chatloom.server.services import Services
     from chatloom.server.store.contract import Key
 
 T = TypeVar("T")

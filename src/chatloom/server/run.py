@@ -20,11 +20,12 @@ import uvicorn
 
 from chatloom.core.errors import SettingsError
 from chatloom.core.secret import Secret
-from chatloom.server.app import App, Services
+from chatloom.server.app import App
 from chatloom.server.chat.turns import Turns
 from chatloom.server.identity import SCOPES, Identity
 from chatloom.server.lock import DatabaseLock, Holder
 from chatloom.server.models.registry import Registry
+from chatloom.server.services import Services
 from chatloom.server.settings import ServerSettings
 from chatloom.server.store.sqlite import SQLiteStore
 

@@ -8,12 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatloom.core.http import JSON
 from chatloom.server.chat.message import Message
 from chatloom.server.chat.tree import canonical, grow, is_history, node_hash, path_hashes
 from chatloom.server.store.contract import Node
 from support.talks import messages
 
-CALL = {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": "{}"}}
+CALL: dict[str, JSON] = {
+    "id": "call_1",
+    "type": "function",
+    "function": {"name": "add", "arguments": "{}"},
+}
 
 
 def test_the_canonical_form_is_fixed() -> None:

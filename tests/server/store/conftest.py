@@ -17,7 +17,7 @@ STORES: dict[str, OpenStore] = {"sqlite": lambda folder: SQLiteStore(folder / "s
 """A further backend joins the contract's tests here."""
 
 
-@pytest.fixture(params=STORES.values(), ids=STORES)
+@pytest.fixture(params=list(STORES.values()), ids=list(STORES))
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     opened: Store = request.param(tmp_path)
     yield opened

@@ -142,6 +142,12 @@ async def test_a_merged_message_is_hashed_with_both_parents(path: Path) -> None:
     assert [problem.subject for problem in (await checked(path)).problems] == [id]
 
 
+def _overwrite(path: Path, at: int, data: bytes) -> None:
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(data)
+
+
 async def test_a_torn_page_is_found(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         (page,) = connection.execute(
@@ -149,8 +155,6 @@ async def test_a_torn_page_is_found(path: Path) -> None:
         ).fetchone()
         (size,) = connection.execute("PRAGMA page_size").fetchone()
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    data = bytearray(path.read_bytes())
-    data[(page - 1) * size : page * size] = b"\xa5" * size
-    path.write_bytes(data)
+    _overwrite(path, (page - 1) * size, b"\xa5" * size)
     problems = (await checked(path)).problems
     assert "file" in {problem.check for problem in problems}

@@ -51,11 +51,11 @@ async def test_only_its_owner_may_read_the_file(path: Path) -> None:
     assert set(modes.values()) == {0o600}
 
 
-async def test_migrations_are_numbered_without_gaps() -> None:
+def test_migrations_are_numbered_without_gaps() -> None:
     assert [number for number, _ in migrations()] == list(range(1, len(migrations()) + 1))
 
 
-async def test_preparing_again_changes_nothing(path: Path) -> None:
+def test_preparing_again_changes_nothing(path: Path) -> None:
     prepare(path)
     before = schema(path)
     prepare(path)
@@ -66,41 +66,42 @@ async def test_preparing_again_changes_nothing(path: Path) -> None:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-async def test_an_empty_file_is_taken(path: Path) -> None:
+def test_an_empty_file_is_taken(path: Path) -> None:
     path.parent.mkdir()
     path.touch()
-    await SQLiteStore(path).close()
+    prepare(path)
+    assert schema(path)
 
 
-async def test_another_programs_database_is_refused_and_left_alone(path: Path) -> None:
+def test_another_programs_database_is_refused_and_left_alone(path: Path) -> None:
     path.parent.mkdir()
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE theirs (a)")
     before = path.read_bytes()
     with pytest.raises(SettingsError, match="another program's database"):
-        SQLiteStore(path)
+        prepare(path)
     assert path.read_bytes() == before
 
 
-async def test_a_newer_schema_is_refused(file: sqlite3.Connection, path: Path) -> None:
+def test_a_newer_schema_is_refused(file: sqlite3.Connection, path: Path) -> None:
     file.execute("PRAGMA user_version=9999")
     with pytest.raises(SettingsError, match="newer chatloom"):
-        SQLiteStore(path)
+        prepare(path)
 
 
-async def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
+def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
     path.parent.mkdir()
     path.write_text("Dear diary, " * 1000)
     with pytest.raises(SettingsError, match="not a database chatloom can use"):
-        SQLiteStore(path)
+        prepare(path)
 
 
 @pytest.mark.parametrize("name", ["a/folder", "a/file/beneath.db"])
-async def test_a_path_that_cannot_be_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_path_that_cannot_be_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "a" / "folder").mkdir(parents=True)
     (tmp_path / "a" / "file").touch()
     with pytest.raises(SettingsError):
-        SQLiteStore(tmp_path / name)
+        prepare(tmp_path / name)
 
 
 ENTRIES = {
@@ -116,9 +117,7 @@ ENTRIES = {
 
 
 @pytest.mark.parametrize("table", ENTRIES)
-async def test_what_is_written_for_good_cannot_be_changed(
-    file: sqlite3.Connection, table: str
-) -> None:
+def test_what_is_written_for_good_cannot_be_changed(file: sqlite3.Connection, table: str) -> None:
     file.execute(ENTRIES[table])
     before = file.execute(f"SELECT * FROM {table}").fetchall()
     for statement in (f"UPDATE {table} SET created_at = 2", f"DELETE FROM {table}"):
@@ -127,7 +126,7 @@ async def test_what_is_written_for_good_cannot_be_changed(
     assert file.execute(f"SELECT * FROM {table}").fetchall() == before
 
 
-async def test_a_turn_is_settled_once_in_the_ledger_too(file: sqlite3.Connection) -> None:
+def test_a_turn_is_settled_once_in_the_ledger_too(file: sqlite3.Connection) -> None:
     file.execute(ENTRIES["ledger"])
     with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
         file.execute(ENTRIES["ledger"])
@@ -190,7 +189,8 @@ async def test_a_settled_turns_journal_is_folded(path: Path) -> None:
     await store.close()
 
 
-async def test_a_killed_writer_leaves_all_it_acknowledged(path: Path) -> None:
+def _write_and_die(path: Path) -> list[str]:
+    """Have a process write until it is killed; the turns whose end it was told of."""
     tests = Path(next(iter(support.__path__))).parent
     with subprocess.Popen(
         [sys.executable, str(tests / "support" / "busy_writer.py"), str(path)],
@@ -202,6 +202,11 @@ async def test_a_killed_writer_leaves_all_it_acknowledged(path: Path) -> None:
         acknowledged = [writer.stdout.readline().strip() for _ in range(200)]
         writer.kill()
         acknowledged += writer.stdout.read().split("\n")[:-1]
+    return acknowledged
+
+
+async def test_a_killed_writer_leaves_all_it_acknowledged(path: Path) -> None:
+    acknowledged = _write_and_die(path)
     store = SQLiteStore(path)
     health = await store.check()
     account = (await store.keys())[0].account_id

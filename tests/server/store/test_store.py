@@ -160,7 +160,7 @@ async def test_a_node_is_found_by_what_led_to_it(own: Books) -> None:
 
     async def found(conversation_id: str | None, end_user: str | None) -> str | None:
         node = await find(account, conversation_id, end_user, hash)
-        return node and node.conversation_id
+        return node.conversation_id if node else None
 
     assert await found(None, None) == newer.conversation_id
     assert await found(None, "customer") == theirs.conversation_id
@@ -262,7 +262,7 @@ async def test_a_new_price_does_not_change_the_past(own: Books) -> None:
         await own.store.settle(answered(await own.begin(opening)))
     for opening in openings:
         turn = await own.store.turn(own.account_id, opening.turn_id)
-        costs.append(turn and turn.cost)
+        costs.append(turn.cost if turn else None)
     assert costs == [12, 2010, 12]
     await assert_sound(own.store)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -12,21 +13,6 @@ from chatloom import __version__
 from chatloom.server.call import Call, Reply
 from chatloom.server.openapi import Document, describe
 from chatloom.server.routes import Route
-
-
-async def openapi(call: Call) -> Reply:
-    """Answer ``GET /openapi.json``."""
-    return Reply(msgspec.json.encode(describe(call.services.routes)))
-
-
-async def page(call: Call) -> Reply:
-    """Answer ``GET /docs``."""
-    policy = b"default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'"
-    return Reply(
-        show(describe(call.services.routes)).encode(),
-        content_type=b"text/html; charset=utf-8",
-        headers=[(b"content-security-policy", policy), (b"x-frame-options", b"DENY")],
-    )
 
 
 async def style(_: Call) -> Reply:
@@ -92,29 +78,43 @@ def _code(schema: Document) -> str:
     return f"<details><summary>schema</summary><pre>{escape(text)}</pre></details>"
 
 
-ROUTES = (
-    Route(
-        method="GET",
-        path="/openapi.json",
-        owner="chatloom",
-        summary="Describe every address in the OpenAPI format",
-        endpoint=openapi,
-        scope="public",
-    ),
-    Route(
-        method="GET",
-        path="/docs",
-        owner="chatloom",
-        summary="Show the description as a page",
-        endpoint=page,
-        scope="public",
-    ),
-    Route(
-        method="GET",
-        path="/docs/style.css",
-        owner="chatloom",
-        summary="The page's style",
-        endpoint=style,
-        scope="public",
-    ),
-)
+def routes(every: Callable[[], Sequence[Route]]) -> tuple[Route, ...]:
+    """The routes that describe *every* route, themselves included."""
+
+    async def openapi(_: Call) -> Reply:
+        return Reply(msgspec.json.encode(describe(every())))
+
+    async def page(_: Call) -> Reply:
+        policy = b"default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'"
+        return Reply(
+            show(describe(every())).encode(),
+            content_type=b"text/html; charset=utf-8",
+            headers=[(b"content-security-policy", policy), (b"x-frame-options", b"DENY")],
+        )
+
+    return (
+        Route(
+            method="GET",
+            path="/openapi.json",
+            owner="chatloom",
+            summary="Describe every address in the OpenAPI format",
+            endpoint=openapi,
+            scope="public",
+        ),
+        Route(
+            method="GET",
+            path="/docs",
+            owner="chatloom",
+            summary="Show the description as a page",
+            endpoint=page,
+            scope="public",
+        ),
+        Route(
+            method="GET",
+            path="/docs/style.css",
+            owner="chatloom",
+            summary="The page's style",
+            endpoint=style,
+            scope="public",
+        ),
+    )
