@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -9,7 +10,9 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -151,21 +154,40 @@ def test_a_stopping_server_lets_a_stream_end(serve: Serve) -> None:
     assert outcome(server, turn)[0] == "complete"
 
 
+LONG = "loom/scribe?delay=10&tokens=5000"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopping_server_settles_what_takes_too_long(
     serve: Serve, number: signal.Signals
 ) -> None:
     server = serve("--grace", "0.1")
-    with server.stream("Hello!", model="loom/scribe?delay=10&tokens=5000") as response:
+    with server.stream("Hello!", model=LONG) as response:
         response.readline()
         turn = response.getheader("X-Chatloom-Turn")
-        code = server.stop(number)
-    assert code == (0 if number == signal.SIGTERM else 130)
+        server.process.send_signal(number)
+        with pytest.raises(http.client.IncompleteRead) as cut:
+            response.read()
+    assert b'"code":"cancelled"' in cut.value.partial
+    assert b"[DONE]" not in cut.value.partial
+    assert server.process.wait(30) == (0 if number == signal.SIGTERM else 130)
     ended, text = outcome(server, turn)
-    assert ended == "cancelled"
-    assert text
+    assert (ended, text != "") == ("cancelled", True)
     assert Shell(server.database.parent)("doctor", "--json").json["open_turns"] == []
     assert server.log == ""
+
+
+def test_a_plain_request_is_told_that_the_server_stopped(serve: Serve) -> None:
+    server = serve("--grace", "0.1")
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(server.complete, "Hello!", model=LONG)
+        while not server.rows("SELECT id FROM turn"):
+            time.sleep(0.01)
+        assert server.stop() == 0
+        answer = waiting.result()
+    assert (answer.status, answer.error["code"]) == (503, "cancelled")
+    assert answer.headers["x-should-retry"] == "false"
+    assert outcome(server, answer.headers["x-chatloom-turn"])[0] == "cancelled"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")

@@ -7,7 +7,7 @@ from email.utils import formatdate
 
 import pytest
 
-from chatloom.core.errors import ConnectError, TimedOut, TransportError
+from chatloom.core.errors import ConnectError, ConnectTimedOut, TimedOut, TransportError
 from chatloom.core.http import Request, Response
 from chatloom.core.inline import run_inline
 from chatloom.core.outside import guard
@@ -22,6 +22,7 @@ BUSY = Response(503)
 LOST = TransportError("lost")
 LATE = TimedOut("late")
 REFUSED = ConnectError("refused")
+UNREACHED = ConnectTimedOut("nobody there")
 
 
 def status(number: int, **headers: str) -> Response:
@@ -54,6 +55,7 @@ def result(outside: Scripted, request: Request, retry: Retry) -> int | Transport
         pytest.param(POST, [LATE], [], LATE, id="a late POST"),
         pytest.param(KEYED, [LOST], [], LOST, id="a lost POST with a key nobody may honour"),
         pytest.param(POST, [REFUSED, REFUSED, OK], [0.5, 1.0], 200, id="a POST never sent"),
+        pytest.param(POST, [UNREACHED, OK], [0.5], 200, id="a POST that reached nobody in time"),
         pytest.param(POST, [REFUSED, LOST], [0.5], LOST, id="never sent, then lost"),
         pytest.param(POST, [status(429), OK], [0.5], 200, id="a POST at 429"),
         *(

@@ -10,6 +10,7 @@ from chatloom import ChatloomError
 from chatloom.core.errors import (
     AnswerError,
     ConnectError,
+    ConnectTimedOut,
     SettingsError,
     StatusError,
     StreamError,
@@ -75,6 +76,7 @@ def test_each_status_has_its_exception(status: int, kind: type, stream: bool) ->
         (ConnectError("no"), ChatServerConnectionError),
         (TransportError("no"), ChatServerConnectionError),
         (TimedOut("no"), ChatServerTimeoutError),
+        (ConnectTimedOut("no"), ChatServerTimeoutError),
         (SettingsError("no"), ChatServerError),
     ],
 )
