@@ -203,9 +203,7 @@ def test_rate_limited_calls_are_repeated_until_they_succeed(client: openai.OpenA
 
 def test_the_async_client_too(live: Live) -> None:
     async def main() -> None:
-        async with openai.AsyncOpenAI(
-            api_key="openai-tests", base_url=f"{live.url}/v1"
-        ) as client:
+        async with openai.AsyncOpenAI(api_key="openai-tests", base_url=f"{live.url}/v1") as client:
             plain, models = await asyncio.gather(
                 client.chat.completions.create(model="loom/echo", messages=HELLO),
                 client.models.list(),

@@ -42,3 +42,9 @@ def test_each_attempt_is_signed_once() -> None:
 def test_a_signing_policy_does_not_show_its_key() -> None:
     policy = Authorize(Secret("canary"))
     assert "canary" not in repr(policy) + repr(vars(policy))
+
+
+def test_a_key_that_the_server_repeats_is_taken_out_of_its_answer() -> None:
+    outside = Scripted(Response(401, body=b'{"error": "the key canary is wrong"}'))
+    response = run_inline(Authorize(Secret("canary"))(Request("GET", "/"), outside))
+    assert response.body == b'{"error": "the key [key] is wrong"}'

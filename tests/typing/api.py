@@ -48,9 +48,13 @@ from chatserver_sdk import (
     ModelsResponse,
     NotFoundError,
     RateLimitError,
+    ServerUnreachableError,
     StreamInterruptedError,
     StreamMetadata,
+    StreamTruncatedError,
     UnauthorizedError,
+    UnexpectedStatusError,
+    UnreadableAnswerError,
     UsageInfo,
     create_client,
 )
@@ -86,6 +90,11 @@ def blocking(client: ChatServerClient, flat: ChatServer[Sync]) -> None:
         assert_type(stream, CompletionStream)
         for piece in stream:
             assert_type(piece, str)
+
+
+def either_way(client: ChatServerClient, wanted: bool) -> None:
+    either = client.create_completion("m", ["hi"], stream=wanted)
+    assert_type(either, ChatCompletionResponse | CompletionStream)
 
 
 def every_argument(client: ChatServerClient, told: Mapping[str, object]) -> None:
@@ -224,11 +233,19 @@ def common_errors() -> None:
         ConnectTimedOut,
         TimedOut,
         ChatServerConnectionError,
+        ServerUnreachableError,
     ]
     timeouts: list[type[TimeoutError]] = [TimedOut, ChatServerTimeoutError]
-    broken: list[type[StreamError]] = [Truncated, StreamInterruptedError]
+    broken: list[type[StreamError]] = [Truncated, StreamInterruptedError, StreamTruncatedError]
     mistakes_: list[type[ValueError]] = [SettingsError]
-    others: list[type[ChatloomError]] = [AnswerError, *refusals, *losses, *broken]
+    others: list[type[ChatloomError]] = [
+        AnswerError,
+        UnreadableAnswerError,
+        UnexpectedStatusError,
+        *refusals,
+        *losses,
+        *broken,
+    ]
     assert_type((timeouts[0], mistakes_[0]), tuple[type[TimeoutError], type[ValueError]])
     assert_type(others[0].like(Truncated("why")), ChatloomError)
 

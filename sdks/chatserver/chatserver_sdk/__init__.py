@@ -10,8 +10,12 @@ from chatserver_sdk.exceptions import (
     InternalServerError,
     NotFoundError,
     RateLimitError,
+    ServerUnreachableError,
     StreamInterruptedError,
+    StreamTruncatedError,
     UnauthorizedError,
+    UnexpectedStatusError,
+    UnreadableAnswerError,
 )
 from chatserver_sdk.models import (
     ChatCompletionChoice,
@@ -47,9 +51,13 @@ __all__ = [
     "ModelsResponse",
     "NotFoundError",
     "RateLimitError",
+    "ServerUnreachableError",
     "StreamInterruptedError",
     "StreamMetadata",
+    "StreamTruncatedError",
     "UnauthorizedError",
+    "UnexpectedStatusError",
+    "UnreadableAnswerError",
     "UsageInfo",
     "create_client",
 ]

@@ -96,6 +96,30 @@ class CreateCompletion(Protocol[Answer, Pieces]):
         """Answer piece by piece."""
         ...
 
+    @overload
+    def __call__(
+        self,
+        model: str,
+        messages: Sequence[MessageLike],
+        temperature: float = 0.7,
+        max_tokens: int = 4000,
+        top_p: float = 1.0,
+        stream: bool = False,
+        user: str | None = None,
+        system_prompt: str | None = None,
+        *,
+        session_id: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+        organization_id: str | None = None,
+        workflow: str | None = None,
+        variables: Mapping[str, object] | None = None,
+        allowed_tools: Sequence[str] | None = None,
+        setting_sources: Sequence[str] | None = None,
+        mcp_servers: Mapping[str, object] | None = None,
+    ) -> Answer | Pieces:
+        """Answer in either way, as *stream* says."""
+        ...
+
 
 class ChatServer(Resource[Mode]):
     """Everything the ChatServer API offers."""

@@ -7,22 +7,30 @@
     ├── NotFoundError               404
     ├── RateLimitError              429
     ├── InternalServerError         5xx
-    ├── ChatServerConnectionError   no answer arrived (also a chatloom `TransportError`)
+    ├── UnexpectedStatusError       any other status that is no success
+    ├── UnreadableAnswerError       success, with a body that makes no sense
+    ├── ChatServerConnectionError   no answer arrived
+    │   ├── ServerUnreachableError  nothing was sent
     │   └── ChatServerTimeoutError  it took too long (also a `TimeoutError`)
-    └── StreamInterruptedError      a streamed answer broke off (also a chatloom `StreamError`)
+    └── StreamInterruptedError      a streamed answer broke off
+        └── StreamTruncatedError    it ended without saying that it was done
 
-All of them are `chatloom.ChatloomError`, and carry its attributes: status_code,
-code, request_id, retry_after, attempts, body.
+Each is also the `chatloom` error of its meaning (`StatusError`, `TransportError`,
+`StreamError` …) and carries the attributes of all of them: status_code, code,
+request_id, retry_after, attempts, body.
 """
 
 from __future__ import annotations
 
 from chatloom.core.errors import (
+    AnswerError,
     ChatloomError,
+    ConnectError,
     StatusError,
     StreamError,
     TimedOut,
     TransportError,
+    Truncated,
 )
 from chatloom.core.http import JSON
 
@@ -35,8 +43,12 @@ __all__ = [
     "InternalServerError",
     "NotFoundError",
     "RateLimitError",
+    "ServerUnreachableError",
     "StreamInterruptedError",
+    "StreamTruncatedError",
     "UnauthorizedError",
+    "UnexpectedStatusError",
+    "UnreadableAnswerError",
 ]
 
 
@@ -86,8 +98,20 @@ class InternalServerError(ChatServerError, StatusError, status=500):
     """The server, or the provider behind it, failed. Stands for every 5xx."""
 
 
+class UnexpectedStatusError(ChatServerError, StatusError):
+    """Any other status that is no success."""
+
+
+class UnreadableAnswerError(ChatServerError, AnswerError):
+    """The server answered with success, and a body that makes no sense."""
+
+
 class ChatServerConnectionError(ChatServerError, TransportError):
     """No answer arrived."""
+
+
+class ServerUnreachableError(ChatServerConnectionError, ConnectError):
+    """No connection came about, so nothing was sent."""
 
 
 class ChatServerTimeoutError(ChatServerConnectionError, TimedOut):
@@ -101,18 +125,26 @@ class StreamInterruptedError(ChatServerError, StreamError):
     """
 
 
+class StreamTruncatedError(StreamInterruptedError, Truncated):
+    """A streamed answer ended, or its connection was lost, before it said that it was done."""
+
+
+_KINDS: tuple[tuple[type[ChatloomError], type[ChatServerError]], ...] = (
+    (Truncated, StreamTruncatedError),
+    (StreamError, StreamInterruptedError),
+    (TimedOut, ChatServerTimeoutError),
+    (ConnectError, ServerUnreachableError),
+    (TransportError, ChatServerConnectionError),
+    (AnswerError, UnreadableAnswerError),
+)
+
+
 def documented(error: ChatloomError) -> ChatServerError:
     """Turn any error of the engine into the one the document names."""
     return _kind(error).like(error)
 
 
 def _kind(error: ChatloomError) -> type[ChatServerError]:
-    if isinstance(error, StreamError):
-        return StreamInterruptedError
-    if isinstance(error, TimedOut):
-        return ChatServerTimeoutError
-    if isinstance(error, TransportError):
-        return ChatServerConnectionError
     if isinstance(error, StatusError) and error.status_code is not None:
-        return _BY_STATUS.get(min(error.status_code, 500), ChatServerError)
-    return ChatServerError
+        return _BY_STATUS.get(min(error.status_code, 500), UnexpectedStatusError)
+    return next((own for kind, own in _KINDS if isinstance(error, kind)), ChatServerError)

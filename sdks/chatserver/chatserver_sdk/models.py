@@ -1,8 +1,8 @@
 """The values that requests and answers are made of.
 
-Every class has ``from_dict`` and ``to_dict``. Reading is tolerant: what the
-document does not name is kept in `extra`, what a server left out gets the
-default that stands here.
+What answers hold is read by ``from_dict``, what requests hold is written by
+``to_dict``. Reading is tolerant: what the document does not name is kept in
+`extra`, what a server left out gets the default that stands here.
 """
 
 from __future__ import annotations

@@ -21,5 +21,10 @@ class Authorize:
         self._scheme = scheme
 
     async def __call__(self, request: Request, outside: Outside, /) -> Response:
-        credential = self._scheme + self._key.reveal()
-        return await outside.send(request.with_header(self._header, credential))
+        key = self._key.reveal()
+        response = await outside.send(request.with_header(self._header, self._scheme + key))
+        if response.status >= 400:
+            # Some servers repeat the key they refuse, and errors carry the answer's body.
+            body = await response.read()
+            response.body = body.replace(key.encode(), b"[key]")
+        return response

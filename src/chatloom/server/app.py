@@ -8,7 +8,7 @@ from typing import cast
 
 from starlette.types import Receive, Scope, Send
 
-from chatloom.server.call import BrokenOff, Call, Reply, StreamedReply
+from chatloom.server.call import BrokenOff, Call, LastPiece, Reply, StreamedReply
 from chatloom.server.guards import check_host, check_origin
 from chatloom.server.identity import require
 from chatloom.server.ids import new_id
@@ -167,7 +167,10 @@ async def _send_stream(
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     try:
         async for piece in reply.pieces:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            more = not isinstance(piece, LastPiece)
+            await send({"type": "http.response.body", "body": piece, "more_body": more})
+            if not more:
+                return
     except BrokenOff:
         # Returning without a last body makes the server cut the connection: no client can
         # take what it got for the whole answer.

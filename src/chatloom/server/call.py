@@ -164,6 +164,14 @@ class StreamedReply(msgspec.Struct):
     content_type: bytes = b"text/event-stream; charset=utf-8"
 
 
+class LastPiece(bytes):
+    """The end of a streamed answer, sent together with the end of the body.
+
+    A client that closes at the answer's own end then finds the body ended too,
+    and can use the connection again.
+    """
+
+
 class BrokenOff(Exception):
     """The answer failed; what was to be said about it has been sent."""
 

@@ -29,8 +29,12 @@ from chatserver_sdk import (
     InternalServerError,
     NotFoundError,
     RateLimitError,
+    ServerUnreachableError,
     StreamInterruptedError,
+    StreamTruncatedError,
     UnauthorizedError,
+    UnexpectedStatusError,
+    UnreadableAnswerError,
 )
 from chatserver_sdk.completions import ChatServer
 from chatserver_sdk.exceptions import documented
@@ -51,13 +55,13 @@ def raised_by(answer: Answer, *, stream: bool = False) -> ChatServerError:
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (302, ChatServerError),
+        (302, UnexpectedStatusError),
         (400, BadRequestError),
         (401, UnauthorizedError),
         (403, ForbiddenError),
         (404, NotFoundError),
-        (409, ChatServerError),
-        (422, ChatServerError),
+        (409, UnexpectedStatusError),
+        (422, UnexpectedStatusError),
         (429, RateLimitError),
         (500, InternalServerError),
         (502, InternalServerError),
@@ -73,7 +77,7 @@ def test_each_status_has_its_exception(status: int, kind: type, stream: bool) ->
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (ConnectError("no"), ChatServerConnectionError),
+        (ConnectError("no"), ServerUnreachableError),
         (TransportError("no"), ChatServerConnectionError),
         (TimedOut("no"), ChatServerTimeoutError),
         (ConnectTimedOut("no"), ChatServerTimeoutError),
@@ -89,8 +93,8 @@ def test_each_mishap_on_the_way_has_its_exception(error: ChatloomError, kind: ty
     ("error", "kind"),
     [
         (StreamError("no"), StreamInterruptedError),
-        (Truncated("no"), StreamInterruptedError),
-        (AnswerError("no"), ChatServerError),
+        (Truncated("no"), StreamTruncatedError),
+        (AnswerError("no"), UnreadableAnswerError),
         (StatusError("no"), ChatServerError),
         (ChatloomError("no"), ChatServerError),
     ],
@@ -109,6 +113,11 @@ def test_every_error_of_the_engine_has_a_documented_name(error: ChatloomError, k
         (ChatServerTimeoutError, ChatServerConnectionError),
         (ChatServerTimeoutError, TimeoutError),
         (StreamInterruptedError, StreamError),
+        (StreamTruncatedError, StreamInterruptedError),
+        (StreamTruncatedError, Truncated),
+        (ServerUnreachableError, ConnectError),
+        (UnreadableAnswerError, AnswerError),
+        (UnexpectedStatusError, StatusError),
         (ChatServerError, ChatloomError),
     ],
 )

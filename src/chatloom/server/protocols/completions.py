@@ -12,7 +12,7 @@ from msgspec import UNSET
 
 from chatloom.core.event_stream import HEARTBEAT, encode_event
 from chatloom.core.http import JSON
-from chatloom.server.call import BrokenOff, convert
+from chatloom.server.call import BrokenOff, LastPiece, convert
 from chatloom.server.chat.answer import Choice
 from chatloom.server.chat.live import LiveTurn
 from chatloom.server.chat.message import Message
@@ -345,7 +345,7 @@ async def write_stream(turn: LiveTurn, *, separate_usage: bool) -> AsyncIterator
     if turn.problem is not None or turn.outcome == "cancelled":
         yield _failure(turn)
         raise BrokenOff
-    yield b"data: [DONE]\n\n"
+    yield LastPiece(b"data: [DONE]\n\n")
 
 
 def _failure(turn: LiveTurn) -> bytes:
