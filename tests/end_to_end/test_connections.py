@@ -17,9 +17,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     connections: list[object] = []
     connect = socket.socket.connect
 
-    def counted(self: socket.socket, address: object) -> None:
+    def counted(self: socket.socket, address: tuple[str, int]) -> None:
         connections.append(address)
-        connect(self, address)  # type: ignore[arg-type]  # whatever it was called with
+        connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", counted)
     return connections

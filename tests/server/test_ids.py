@@ -25,8 +25,8 @@ def test_later_ids_sort_later() -> None:
 
 def test_threads_never_get_the_same_id() -> None:
     with ThreadPoolExecutor(8) as pool:
-        batches = pool.map(lambda _: [new_id() for _ in range(5_000)], range(8))
-        ids = [id for batch in batches for id in batch]
+        batches = [pool.submit(lambda: [new_id() for _ in range(5_000)]) for _ in range(8)]
+        ids = [id for batch in batches for id in batch.result()]
     assert len(set(ids)) == len(ids) == 40_000
 
 

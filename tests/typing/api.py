@@ -252,9 +252,9 @@ def common_errors() -> None:
 
 def mistakes(client: ChatServerClient, error: ChatServerError) -> None:
     client.create_completion("m")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
-    client.create_completion("m", [1])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+    client.create_completion("m", [1])  # type: ignore[list-item]  # pyright: ignore[reportCallIssue, reportArgumentType]
     client.create_completion("m", ["hi"], temprature=0)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
-    client.create_completion("m", ["hi"], max_tokens="9")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    client.create_completion("m", ["hi"], max_tokens="9")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     client.create_completion("m", ["hi"], stream="yes")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     client.create_completion("m", ["hi"], 0, 9, 1, False, "u", "p", "s")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     client.list_models(5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
