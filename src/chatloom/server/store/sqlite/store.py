@@ -23,6 +23,7 @@ from chatloom.server.store.contract import (
     Turn,
 )
 from chatloom.server.store.sqlite import rows, turns
+from chatloom.server.store.sqlite.balances import Balances
 from chatloom.server.store.sqlite.check import check
 from chatloom.server.store.sqlite.connect import connect, prepare
 from chatloom.server.store.sqlite.statements import statements
@@ -42,7 +43,8 @@ class SQLiteStore:
         self._sql = statements()
         self._readers = threading.local()
         self._opened: list[sqlite3.Connection] = []
-        self._writer = Writer(partial(connect, path))
+        self._balances = Balances()
+        self._writer = Writer(partial(connect, path), self._balances)
 
     @property
     def _reader(self) -> sqlite3.Connection:
@@ -126,7 +128,9 @@ class SQLiteStore:
         await self._writer.write(write)
 
     async def open_turn(self, opening: Opening) -> int | None:
-        return await self._writer.write(lambda connection: turns.open_turn(connection, opening))
+        return await self._writer.write(
+            lambda connection: turns.open_turn(connection, self._balances, opening)
+        )
 
     async def append(self, turn_id: str, last: int, deltas: bytes) -> None:
         def write(connection: sqlite3.Connection) -> None:
@@ -136,7 +140,7 @@ class SQLiteStore:
 
     async def settle(self, settlement: Settlement) -> bool:
         return await self._writer.write(
-            lambda connection: turns.settle(connection, settlement), durable=True
+            lambda connection: turns.settle(connection, self._balances, settlement), durable=True
         )
 
     async def turn(self, account_id: str, id: str) -> Turn | None:

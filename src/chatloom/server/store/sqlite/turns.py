@@ -10,10 +10,11 @@ from chatloom.server.ids import new_id
 from chatloom.server.models.driver import Price
 from chatloom.server.store.contract import Opening, Settlement
 from chatloom.server.store.sqlite import rows
+from chatloom.server.store.sqlite.balances import Balances
 from chatloom.server.store.sqlite.statements import statements
 
 
-def open_turn(connection: sqlite3.Connection, opening: Opening) -> int | None:
+def open_turn(connection: sqlite3.Connection, balances: Balances, opening: Opening) -> int | None:
     """Store the turn, its conversation if it starts one, and the reservation.
 
     Returns the id of the price it was opened at.
@@ -33,11 +34,11 @@ def open_turn(connection: sqlite3.Connection, opening: Opening) -> int | None:
     price_id = _price(connection, opening.priced_as, opening.price, now)
     connection.execute(sql["add_turn"], rows.of_opening(opening, price_id))
     _enter(connection, opening, "reserve", opening.reserved, price_id, at=now)
-    _move_balances(connection, opening, opening.reserved, 0)
+    balances.move(opening, opening.reserved, 0)
     return price_id
 
 
-def settle(connection: sqlite3.Connection, settlement: Settlement) -> bool:
+def settle(connection: sqlite3.Connection, balances: Balances, settlement: Settlement) -> bool:
     """Store how the turn ended; False when it had ended before."""
     sql = statements()
     opening = settlement.opening
@@ -65,7 +66,7 @@ def settle(connection: sqlite3.Connection, settlement: Settlement) -> bool:
         connection.execute(sql["drop_empty_conversation"], (opening.conversation_id,))
     elif settlement.cost:
         connection.execute(sql["charge_conversation"], (settlement.cost, opening.conversation_id))
-    _charge(connection, settlement)
+    _charge(connection, balances, settlement)
     if opening.streamed:
         connection.execute(sql["forget_journal"], (opening.turn_id,))
     connection.execute(
@@ -127,7 +128,7 @@ def _advance(connection: sqlite3.Connection, settlement: Settlement) -> None:
     )
 
 
-def _charge(connection: sqlite3.Connection, settlement: Settlement) -> None:
+def _charge(connection: sqlite3.Connection, balances: Balances, settlement: Settlement) -> None:
     opening, usage = settlement.opening, settlement.usage
     _enter(
         connection,
@@ -140,7 +141,7 @@ def _charge(connection: sqlite3.Connection, settlement: Settlement) -> None:
         completion_tokens=usage.completion_tokens if usage else None,
         estimated=bool(usage and usage.estimated),
     )
-    _move_balances(connection, opening, -opening.reserved, settlement.cost)
+    balances.move(opening, -opening.reserved, settlement.cost)
 
 
 def _enter(
@@ -170,18 +171,6 @@ def _enter(
             estimated,
             at,
         ),
-    )
-
-
-def _move_balances(
-    connection: sqlite3.Connection, opening: Opening, reserved: int, spent: int
-) -> None:
-    subjects = [("account", opening.account_id), ("key", opening.key_id)]
-    if opening.end_user is not None:
-        subjects.append(("end_user", f"{opening.account_id}/{opening.end_user}"))
-    connection.executemany(
-        statements()["move_balance"],
-        [(scope, subject, reserved, spent) for scope, subject in subjects],
     )
 
 

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from chatloom.server.store.sqlite.balances import Balances
+
 T = TypeVar("T")
 
 _log = logging.getLogger("chatloom.store")
@@ -38,7 +40,10 @@ _AnyJob: TypeAlias = _Job[Any]
 class Writer:
     """Runs writes on a connection of its own, in the order they came."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(
+        self, connect: Callable[[], sqlite3.Connection], balances: Balances | None = None
+    ) -> None:
+        self._balances = balances or Balances()
         self._jobs: SimpleQueue[_AnyJob | None] = SimpleQueue()
         self._connect = connect
         self._durable = False
@@ -80,11 +85,13 @@ class Writer:
         return jobs
 
     def _commit(self, connection: sqlite3.Connection, batch: list[_AnyJob]) -> None:
-        self._sync(connection, any(job.durable for job in batch))
+        self._balances.begin()
         try:
+            self._sync(connection, any(job.durable for job in batch))
             connection.execute("BEGIN IMMEDIATE")
             for job in batch:
                 job.result = job.write(connection)
+            self._balances.finish(connection)
             connection.execute("COMMIT")
         except Exception as error:
             _roll_back(connection)
