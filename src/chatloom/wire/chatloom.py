@@ -34,7 +34,10 @@ class TurnUsage(msgspec.Struct):
 
 
 class Turn(msgspec.Struct, kw_only=True):
-    """A turn as stored; times are ISO 8601, `outcome` is null while it runs."""
+    """A turn as stored; times are ISO 8601, `outcome` is null while it runs.
+
+    `cost` is null until it is settled, and where nobody knows the model's price.
+    """
 
     id: str
     conversation_id: str

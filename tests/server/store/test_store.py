@@ -135,6 +135,16 @@ async def test_first_turns_that_share_an_empty_conversation_outlive_each_other(o
     await assert_sound(own.store)
 
 
+async def test_an_empty_conversation_goes_with_the_last_of_its_failed_turns(own: Books) -> None:
+    first = await own.begin(own.opening())
+    second = await own.begin(await _beside(own, first.conversation_id))
+    await own.store.settle(failed(first))
+    assert await own.store.conversation(own.account_id, first.conversation_id) is not None
+    await own.store.settle(failed(second))
+    assert await own.store.conversation(own.account_id, first.conversation_id) is None
+    await assert_sound(own.store)
+
+
 async def _beside(own: Books, conversation_id: str) -> Opening:
     conversation = await own.store.conversation(own.account_id, conversation_id)
     (main,) = await own.store.branches(conversation_id)

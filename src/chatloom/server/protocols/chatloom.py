@@ -39,7 +39,7 @@ async def get_turn(call: Call) -> Reply:
             problem=turn.problem,
             text=node.message.text if node else "",
             usage=usage,
-            cost=None if turn.cost is None else wire.Money.of(turn.cost),
+            cost=None if turn.cost is None or not turn.priced else wire.Money.of(turn.cost),
             started_at=iso(turn.started_at),
             ended_at=iso(turn.ended_at),
         )

@@ -178,6 +178,8 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage | None
     reserved: int
     cost: int | None
+    priced: bool
+    """Whether anybody knew what its tokens cost."""
     started_at: int
     first_token_at: int | None
     ended_at: int | None

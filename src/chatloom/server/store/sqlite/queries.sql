@@ -98,11 +98,12 @@ UPDATE conversation SET cost = cost + ? WHERE id = ?;
 
 -- name: drop_empty_branch
 DELETE FROM branch WHERE conversation_id = ?1 AND head_id IS NULL
-    AND (SELECT message_count FROM conversation WHERE id = ?1) = 0
+    AND EXISTS (SELECT 1 FROM conversation
+                WHERE id = ?1 AND message_count = 0 AND title IS NULL AND NOT listed)
     AND NOT EXISTS (SELECT 1 FROM turn WHERE conversation_id = ?1 AND outcome IS NULL);
 
 -- name: drop_empty_conversation
-DELETE FROM conversation WHERE id = ?1 AND message_count = 0
+DELETE FROM conversation WHERE id = ?1 AND message_count = 0 AND title IS NULL AND NOT listed
     AND NOT EXISTS (SELECT 1 FROM branch WHERE conversation_id = ?1);
 
 -- name: forget_journal
@@ -116,8 +117,8 @@ DELETE FROM replay WHERE expires_at < ?;
 
 -- name: turn
 SELECT id, account_id, key_id, conversation_id, parent_id, message_id, protocol, model,
-       served_model, provider, streamed, outcome, problem, usage, reserved, cost, started_at,
-       first_token_at, ended_at
+       served_model, provider, streamed, outcome, problem, usage, reserved, cost, price_id,
+       started_at, first_token_at, ended_at
 FROM turn WHERE id = ? AND account_id = ?;
 
 -- name: conversation

@@ -125,9 +125,10 @@ def turn(row: Row) -> Turn:
         usage=None if row[13] is None else _read_usage(row[13]),
         reserved=row[14],
         cost=row[15],
-        started_at=row[16],
-        first_token_at=row[17],
-        ended_at=row[18],
+        priced=row[16] is not None,
+        started_at=row[17],
+        first_token_at=row[18],
+        ended_at=row[19],
     )
 
 

@@ -61,10 +61,10 @@ def settle(connection: sqlite3.Connection, balances: Balances, settlement: Settl
         return False
     if settlement.nodes:
         _grow(connection, settlement)
-    elif opening.starts_conversation:
+    else:
+        # One that a failed first turn began, unless another turn still goes on in it.
         connection.execute(sql["drop_empty_branch"], (opening.conversation_id,))
         connection.execute(sql["drop_empty_conversation"], (opening.conversation_id,))
-    elif settlement.cost:
         connection.execute(sql["charge_conversation"], (settlement.cost, opening.conversation_id))
     _charge(connection, balances, settlement)
     if opening.streamed:
