@@ -15,7 +15,7 @@ demo: $(VENV)/run ## See it work, in a few seconds
 	@$(BIN)/python examples/demo.py
 
 serve: $(VENV)/run ## Run the dev server at http://localhost:3284
-	@$(BIN)/chatloom serve --dev --db .chatloom/dev.db
+	@$(BIN)/chatloom serve --dev --db .chatloom/dev.db || [ $$? -eq 130 ]
 
 test: $(VENV)/dev ## Run every test
 	$(BIN)/python -m pytest
@@ -24,7 +24,7 @@ check: $(VENV)/dev ## Lint, format and types, strictly
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pyright
+	$(BIN)/pyright -p pyproject.toml
 
 bench: $(VENV)/dev ## Measure against peers and the floor, as ratios in one run
 	$(BIN)/python -m bench

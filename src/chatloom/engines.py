@@ -13,6 +13,7 @@ from chatloom.core.outside import Outside, Policy
 from chatloom.core.secret import Secret
 from chatloom.core.settings import Habits, Settings, resolve
 from chatloom.policies.identify import Identify
+from chatloom.policies.log import Log
 from chatloom.policies.retry import Retry
 
 if TYPE_CHECKING:
@@ -43,12 +44,22 @@ def settings(
 
 
 def _log_at(level: str) -> None:
+    """Have the ``chatloom`` logger heard, on standard error unless logging is set up otherwise."""
     import logging
 
+    logger = logging.getLogger("chatloom")
     try:
-        logging.getLogger("chatloom").setLevel(level.upper())
+        logger.setLevel(level.upper())
     except ValueError:
         raise SettingsError(f"log must be a level such as DEBUG, not {level!r}") from None
+    if not logger.hasHandlers():
+        logger.addHandler(logging.StreamHandler())
+
+
+def _write_log(line: str) -> None:
+    import logging
+
+    logging.getLogger("chatloom.client").info(line)
 
 
 def engine(
@@ -64,6 +75,8 @@ def engine(
     policies: list[Policy] = [Identify(), retry or Retry(settings.max_retries)]
     if settings.api_key:
         policies.append(sign(settings.api_key))
+    if settings.log:
+        policies.append(Log(_write_log))
     return Engine(
         mode,
         _transport(mode is Sync, settings.base_url),

@@ -83,7 +83,7 @@ def test_a_running_servers_database_can_be_checked(shell: Shell) -> None:
         said = shell("doctor").out
     server.stop()
     assert (told.code, told.json["open_turns"]) == (0, [turn])
-    assert "1 turns are open" in said
+    assert "open turns: 1" in said
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")

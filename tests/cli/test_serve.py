@@ -38,7 +38,8 @@ def test_a_dev_server_shows_no_key_and_takes_any(serve: Serve) -> None:
     server = serve()
     assert (server.ready["dev"], server.ready["admin_key"]) == (True, None)
     assert server.complete("Hello!", key="whatever").status == 200
-    assert set(server.ready) == {"ready", "url", "database", "dev", "wanted_port", "admin_key"}
+    told = {"ready", "url", "database", "dev", "wanted_port", "admin_key", "unused_providers"}
+    assert set(server.ready) == told
     assert server.ready["database"] == str(server.database)
 
 

@@ -110,7 +110,7 @@ def test_a_file_that_makes_no_sense_is_refused(
         settled()
 
 
-@pytest.mark.parametrize("content", [b"", b"[server]\nport = 1\n", b"[client]\nunknown = 1\n"])
+@pytest.mark.parametrize("content", [b"", b"[server]\nport = 1\n"])
 def test_a_file_may_be_about_other_things(
     home: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:

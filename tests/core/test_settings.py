@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import pytest
 
 from chatloom.core.errors import SettingsError
@@ -189,3 +190,14 @@ def test_the_key_is_hidden_in_what_was_settled() -> None:
 
 def test_a_timeout_means_connecting_and_each_read() -> None:
     assert settled(timeout=3).timeouts == Timeouts(connect=3, idle=3)
+
+
+def test_a_misspelt_entry_of_the_file_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"\[client\] knows .*base_url.* and not base_ur$"):
+        settled(table={"base_ur": "http://a"})
+
+
+def test_an_address_with_the_path_that_requests_add_is_forgiven() -> None:
+    habits = msgspec.structs.replace(HABITS, path="/v1")
+    found = resolve(habits, {}, dict, base_url="http://a/x/v1/")
+    assert found.base_url == "http://a/x"

@@ -45,6 +45,12 @@ def test_a_signing_policy_does_not_show_its_key() -> None:
 
 
 def test_a_key_that_the_server_repeats_is_taken_out_of_its_answer() -> None:
-    outside = Scripted(Response(401, body=b'{"error": "the key canary is wrong"}'))
-    response = run_inline(Authorize(Secret("canary"))(Request("GET", "/"), outside))
+    outside = Scripted(Response(401, body=b'{"error": "the key canary-secret is wrong"}'))
+    response = run_inline(Authorize(Secret("canary-secret"))(Request("GET", "/"), outside))
     assert response.body == b'{"error": "the key [key] is wrong"}'
+
+
+def test_a_key_too_short_to_be_a_secret_does_not_wreck_messages() -> None:
+    outside = Scripted(Response(404, body=b'{"error": "unknown"}'))
+    response = run_inline(Authorize(Secret("k"))(Request("GET", "/"), outside))
+    assert response.body == b'{"error": "unknown"}'

@@ -263,8 +263,8 @@ def test_a_revoked_key_stops_at_once_and_for_good(server: Live) -> None:
     path = f"/admin/keys/{key['id']}"
     assert server.call("DELETE", path, key=server.admin_key).json["revoked_at"] is not None
     assert models(server, key["secret"]) == models(server, newer["secret"]) == "revoked_api_key"
-    assert server.call("DELETE", path, key=server.admin_key).status == 404
-    assert server.call("POST", f"{path}/rotate", {}, key=server.admin_key).status == 404
+    assert server.call("DELETE", path, key=server.admin_key).status == 409
+    assert server.call("POST", f"{path}/rotate", {}, key=server.admin_key).status == 409
 
 
 BAD_KEYS: list[tuple[dict[str, object], str]] = [

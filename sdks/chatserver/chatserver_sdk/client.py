@@ -15,6 +15,7 @@ _HABITS = Habits(
     base_url="http://localhost:3284",
     key_variable="CHATSERVER_API_KEY",
     url_variable="CHATSERVER_BASE_URL",
+    path="/v1",
     timeout=30.0,
 )
 
@@ -30,6 +31,7 @@ class _Configured(ChatServer[Mode]):
         *,
         max_retries: int | None = None,
     ) -> None:
+        """Set up the client; nothing is sent yet. Raises `chatloom.SettingsError`."""
         told = settings(
             _HABITS, base_url=base_url, api_key=api_key, timeout=timeout, max_retries=max_retries
         )

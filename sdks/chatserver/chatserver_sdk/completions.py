@@ -146,11 +146,16 @@ class ChatServer(Resource[Mode]):
     ) -> Coroutine[object, None, ChatCompletionResponse] | AsyncCompletionStream:
         """Answer *messages*: in one piece, or with ``stream=True`` as an iterator of text.
 
-        Messages are `Message` objects, dicts or plain strings, also mixed. *user*
-        has the exchange recorded in that end user's sessions; *session_id*, the
-        ``system_fingerprint`` of an earlier answer, continues its session. What
-        *metadata* holds wins over the arguments of the same name. Raises
-        `ChatServerError`, and `StreamInterruptedError` while a stream is read.
+        Returns a `ChatCompletionResponse`, or with ``stream=True`` a stream.
+        Messages are `Message` objects, dicts or plain strings, also mixed.
+        *temperature* is from 0 to 2, *top_p* from 0 to 1, *max_tokens* limits the
+        answer. *system_prompt* leads the context. *user* has the exchange recorded
+        in that end user's sessions; *session_id*, the ``system_fingerprint`` of an
+        earlier answer, continues its session. *workflow* names a prompt template of
+        the server, filled from *variables*; the other arguments travel to the server
+        as they are. What *metadata* holds wins over the arguments of the same name.
+
+        Raises `ChatServerError`, and `StreamInterruptedError` while a stream is read.
         """
         payload: dict[str, object] = {
             "model": model,
@@ -190,7 +195,7 @@ class ChatServer(Resource[Mode]):
 
     @operation
     async def list_models(self) -> ModelsResponse:
-        """List the models on offer."""
+        """List the models on offer. Raises `ChatServerError`."""
         return await self._get("/v1/models", _models)
 
 

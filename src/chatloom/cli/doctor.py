@@ -58,7 +58,8 @@ def _show(found: wire.Checkup) -> None:
     counted = ", ".join(f"{count} {what}" for what, count in found.checked.items())
     out.print(f"checked {counted}")
     if found.open_turns:
-        out.print(f"[yellow]{len(found.open_turns)} turns are open[/]: running, or left by a crash")
+        count = len(found.open_turns)
+        out.print(f"[yellow]open turns: {count}[/] (running, or left by a crash)")
     for problem in found.problems:
         out.print(f"[red]{problem.check}[/] {escape(f'{problem.subject}: {problem.detail}')}")
     if not found.problems:

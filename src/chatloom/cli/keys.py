@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 commands = typer.Typer(help="Make, list, rotate and revoke API keys.", no_args_is_help=True)
 
-Id = Annotated[str, typer.Argument(help="The key's id, as `chatloom keys list` shows it.")]
+Id = Annotated[str, typer.Argument(help="The key's id , not its name; see `chatloom keys list`.")]
 
 
 @contextmanager
@@ -72,6 +72,8 @@ def create(
     }
     with _desk(db) as desk:
         _show_new(desk.create(msgspec.convert(wanted, NewKey)), as_json)
+    if not as_json:
+        out.print(f"  in {database_path(db).absolute()}")
 
 
 @commands.command("rotate")
@@ -85,6 +87,8 @@ def rotate(
     with _desk(db) as desk:
         wanted = msgspec.convert({"overlap_seconds": overlap}, Rotation)
         _show_new(desk.rotate(id, wanted), as_json)
+    if not as_json:
+        out.print(f"  the old secret works {overlap:g} seconds more")
 
 
 @commands.command("revoke")

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from chatloom.cli.shared import (
     AsJSON,
@@ -26,7 +27,9 @@ def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[
         int | None,
-        typer.Option(help="The port; 0 for any. By default 3284, or a free one near it."),
+        typer.Option(
+            min=0, max=65535, help="The port; 0 for any. By default 3284, or a free one near it."
+        ),
     ] = None,
     db: Database = None,
     config: Config = None,
@@ -63,6 +66,8 @@ def serve(
             grace=grace,
         )
         run(start, os.environ, announce)
+        if not as_json:
+            out.print("[dim]stopped[/]")
 
 
 def _facts(started: Started) -> dict[str, object]:
@@ -72,14 +77,18 @@ def _facts(started: Started) -> dict[str, object]:
         "database": started.database,
         "dev": started.dev,
         "wanted_port": started.wanted_port,
+        "unused_providers": started.unused_providers,
         "admin_key": started.admin_key.reveal() if started.admin_key else None,
     }
 
 
 def _greet(started: Started) -> None:
     if started.wanted_port is not None:
-        out.print(f"[yellow]Port {started.wanted_port} is taken; using another one.[/]")
+        out.print(f"[yellow]Port {started.wanted_port} is taken; using another one.[/] Clients:")
+        out.print(f"  export CHATLOOM_BASE_URL={started.url}")
     mode = "  [yellow]any key is accepted (--dev)[/]" if started.dev else ""
+    for provider, reason in started.unused_providers.items():
+        out.print(f"[yellow]The provider {escape(provider)} is not used:[/] {escape(reason)}")
     out.print(f"[bold green]chatloom is ready[/] at [bold]{started.url}[/]{mode}")
     out.print(f"  data   {started.database}")
     out.print(f"  docs   {started.url}/docs")
@@ -93,7 +102,7 @@ def _greet(started: Started) -> None:
         key = "$CHATLOOM_API_KEY"
     out.print("  try    ", end="")
     out.print(
-        f"curl {started.url}/v1/chat/completions -H 'Authorization: Bearer {key}' "
+        f'curl {started.url}/v1/chat/completions -H "Authorization: Bearer {key}" '
         "-H 'Content-Type: application/json' "
         """-d '{"model": "loom/scribe", "messages": [{"role": "user", "content": "Hello!"}]}\'""",
         markup=False,

@@ -18,6 +18,8 @@ class Habits(msgspec.Struct, frozen=True, kw_only=True):
     key_variable: str
     """The SDK's own environment variable for the key."""
     url_variable: str
+    path: str = ""
+    """How the SDK's own paths begin; an address that ends so already is forgiven."""
     timeout: float | None = 600.0
     max_retries: int = 2
 
@@ -65,7 +67,7 @@ def resolve(
             if variable and environ.get(variable):
                 return environ[variable]
         if table is None:
-            table = config()
+            table = _checked(config())
         value = table.get(name)
         return None if value is None else str(value)
 
@@ -80,12 +82,22 @@ def resolve(
         told = look_up(None, "CHATLOOM_MAX_RETRIES", "max_retries")
         max_retries = habits.max_retries if told is None else _whole("max_retries", told)
     return Settings(
-        base_url=_address(base_url),
+        base_url=_address(base_url).removesuffix(habits.path),
         api_key=Secret(api_key) if isinstance(api_key, str) else api_key,
         timeout=_waiting("timeout", timeout),
         max_retries=max(0, max_retries),
         log=look_up(None, "CHATLOOM_LOG", "log"),
     )
+
+
+_NAMES = frozenset({"api_key", "base_url", "timeout", "max_retries", "log"})
+
+
+def _checked(table: Mapping[str, object]) -> Mapping[str, object]:
+    if unknown := sorted(table.keys() - _NAMES):
+        known = ", ".join(sorted(_NAMES))
+        raise SettingsError(f"[client] knows {known}, and not {', '.join(unknown)}")
+    return table
 
 
 def _address(base_url: str) -> str:

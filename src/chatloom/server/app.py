@@ -131,7 +131,11 @@ def _request_id(headers: Mapping[str, str]) -> str:
 def _route(methods: Mapping[str, Route], scope: Scope) -> Route:
     method = "GET" if scope["method"] == "HEAD" else scope["method"]
     if not methods:
-        raise Refusal("not_found", f"there is nothing at {scope['path']}", code="unknown_route")
+        raise Refusal(
+            "not_found",
+            f"there is nothing at {scope['path']}; /docs lists what there is",
+            code="unknown_route",
+        )
     route = methods.get(method)
     if route is None:
         allowed = ", ".join(sorted(methods))

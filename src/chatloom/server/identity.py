@@ -20,7 +20,7 @@ import msgspec
 
 from chatloom.core.secret import Secret
 from chatloom.server.ids import milliseconds, new_id
-from chatloom.server.refusal import Refusal, invalid, not_found
+from chatloom.server.refusal import Refusal, invalid
 from chatloom.server.store.contract import ApiSecret, Key, Store
 
 Scope: TypeAlias = Literal["chat", "models", "admin", "platform"]
@@ -138,9 +138,7 @@ class Identity:
 
     async def rotate(self, key_id: str, *, overlap: float) -> tuple[Key, Secret]:
         """Give a key a new secret; the old one works for *overlap* more seconds."""
-        key = await self._store.key(key_id)
-        if key is None or key.revoked_at is not None:
-            raise not_found("key")
+        key = await self._active(key_id)
         now = milliseconds()
         secret, digest, hint = _generate()
         await self._store.rotate_key(_secret(key, digest, hint), now + int(overlap * 1000))
@@ -149,9 +147,18 @@ class Identity:
 
     async def revoke(self, key_id: str) -> None:
         """Revoke a key, at once."""
-        if not await self._store.revoke_key(key_id, milliseconds()):
-            raise not_found("key")
+        await self._active(key_id)
+        await self._store.revoke_key(key_id, milliseconds())
         self._forget(key_id)
+
+    async def _active(self, key_id: str) -> Key:
+        """The key of this id. Raises `Refusal` for none, or a revoked one."""
+        key = await self._store.key(key_id)
+        if key is None:
+            raise Refusal("not_found", f"there is no key with the id {key_id!r}", code="not_found")
+        if key.revoked_at is not None:
+            raise Refusal("conflict", "this key was revoked before", code="already_revoked")
+        return key
 
     def _forget(self, key_id: str) -> None:
         for digest in [digest for digest, key in self._known.items() if key.id == key_id]:

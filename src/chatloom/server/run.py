@@ -55,7 +55,9 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
     wanted_port: int | None
     """The port that was taken, where another one was chosen."""
     admin_key: Secret | None
-    """Made at the first start, and shown here only."""
+    """Made when there is no administrator's key yet, and shown here only."""
+    unused_providers: dict[str, str]
+    """Configured ones that cannot be used, and what they lack."""
 
 
 def serve(start: Start, environ: Mapping[str, str], announce: Callable[[Started], None]) -> None:
@@ -82,6 +84,7 @@ def serve(start: Start, environ: Mapping[str, str], announce: Callable[[Started]
                     dev=start.dev,
                     wanted_port=wanted,
                     admin_key=None if start.dev else await _first_key(services),
+                    unused_providers=services.registry.unused,
                 )
             )
 
@@ -110,8 +113,9 @@ def assemble(
 
 
 async def _first_key(services: Services) -> Secret | None:
-    """At the first start, an administrator's key."""
-    if any(not key.dev for key in await services.store.keys()):
+    """An administrator's key, where there is none that works."""
+    keys = await services.store.keys()
+    if any("admin" in key.scopes and not key.dev and key.revoked_at is None for key in keys):
         return None
     _, secret = await services.identity.mint(name="admin", scopes=SCOPES)
     return secret

@@ -80,16 +80,17 @@ class LiveTurn:
         self._changed: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._listens = False  # to the provider; settling is never cancelled
-        self._stopped = False
+        self.stopped: str | None = None
+        """Why it was told to stop, where it was."""
 
     def start(self) -> asyncio.Task[None]:
         """Dispatch it; the task ends when it is settled."""
         self._task = asyncio.create_task(self._run(), name=f"turn {self.id}")
         return self._task
 
-    def cancel(self) -> None:
+    def cancel(self, reason: str = "the turn was cancelled") -> None:
         """Stop it; it is settled as cancelled."""
-        self._stopped = True
+        self.stopped = self.stopped or reason
         if self._listens and self._task is not None:
             self._task.cancel()
 
@@ -120,7 +121,7 @@ class LiveTurn:
         await self._settle(await self._dispatch())
 
     async def _dispatch(self) -> Outcome:
-        if self._stopped:
+        if self.stopped is not None:
             return "cancelled"
         self._listens = True
         try:

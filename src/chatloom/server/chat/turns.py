@@ -66,7 +66,7 @@ class Turns:
             return
         _, late = await asyncio.wait(ending, timeout=grace)
         for turn in list(self._live.values()):
-            turn.cancel()
+            turn.cancel("the server stopped before the answer was whole")
         if late:
             await asyncio.wait(late)
 

@@ -92,6 +92,7 @@ class Registry:
     ) -> None:
         _check(settings)
         self._models, self._aliases = settings.models, settings.aliases
+        self._named = settings.providers
         self._documented = frozenset(DOCUMENTED if dev else ())
         self._loom: dict[str, Driver] = {echo.NAME: echo.Echo(), scribe.NAME: scribe.Scribe()}
         self._infos = {echo.NAME: echo.INFO, scribe.NAME: scribe.INFO}
@@ -114,6 +115,11 @@ class Registry:
         if found is None:
             raise UnknownModel(name, self._near(name), self._advice(name))
         return found
+
+    @property
+    def unused(self) -> dict[str, str]:
+        """Configured providers that cannot be used, and what to do about it."""
+        return dict(self._unused)
 
     async def models(self) -> Sequence[ModelInfo]:
         """List what can be asked for: our own, the configured, and what the providers offer."""
@@ -195,12 +201,16 @@ class Registry:
         known = [*self._infos, *self._models, *self._aliases, *self._documented]
         for provider, catalogue in self._catalogues.items():
             known += [f"{provider}/{info.id}" for info in catalogue.last]
-        return get_close_matches(name[:LONGEST_NAME], known, n=3)
+        near = get_close_matches(name[:LONGEST_NAME], known, n=4)
+        return [one for one in near if one != name][:3]
 
     def _advice(self, name: str) -> str:
+        for _ in range(MOST_HOPS):
+            name = self._aliases.get(name, name)
         wanted = [self._models[name].provider] if name in self._models else []
         wanted.append(name.partition("/")[0])
-        wanted += [known for known, (_, it) in WELL_KNOWN.items() if _lists(it, name)]
+        named = {known: it for known, (_, it) in WELL_KNOWN.items()} | self._named
+        wanted += [known for known, it in named.items() if _lists(it, name)]
         for provider in wanted:
             if provider in self._unused:
                 return f"To have it, {self._unused[provider]}."

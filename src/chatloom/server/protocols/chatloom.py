@@ -5,6 +5,7 @@ from __future__ import annotations
 from chatloom.core.secret import Secret
 from chatloom.server.call import Call, Reply, json_reply
 from chatloom.server.ids import is_id, milliseconds
+from chatloom.server.protocols.completions import turn_id_of
 from chatloom.server.protocols.moments import iso
 from chatloom.server.refusal import not_found
 from chatloom.server.routes import Route
@@ -13,9 +14,9 @@ from chatloom.wire import chatloom as wire
 
 
 async def get_turn(call: Call) -> Reply:
-    """Answer ``GET /v1/turns/{turn_id}``."""
+    """Answer ``GET /v1/turns/{turn_id}``; a completion's id names its turn, too."""
     store, account = call.services.store, call.key.account_id
-    id = call.parts["turn_id"]
+    id = turn_id_of(call.parts["turn_id"])
     turn = await store.turn(account, id) if is_id(id) else None
     if turn is None:
         raise not_found("turn")
@@ -203,7 +204,7 @@ ROUTES = (
         scope="admin",
         request=wire.Rotation,
         answer=wire.Key,
-        errors=("invalid", "unauthenticated", "forbidden", "not_found"),
+        errors=("invalid", "unauthenticated", "forbidden", "not_found", "conflict"),
     ),
     Route(
         method="DELETE",
@@ -213,6 +214,6 @@ ROUTES = (
         endpoint=revoke_key,
         scope="admin",
         answer=wire.Key,
-        errors=("unauthenticated", "forbidden", "not_found"),
+        errors=("unauthenticated", "forbidden", "not_found", "conflict"),
     ),
 )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import cast
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET
@@ -179,7 +181,7 @@ def completion_of(turn: LiveTurn) -> wire.Completion:
     if turn.problem is not None:
         raise refusal_of(turn.problem, turn_id=turn.id, partial=turn.answer.text)
     if turn.outcome == "cancelled":
-        raise cancelled(turn.id, turn.answer.text)
+        raise cancelled(turn.id, turn.stopped, turn.answer.text)
     assert turn.usage is not None, "a turn that went well was charged"
     return wire.Completion(
         id=completion_id(turn),
@@ -194,6 +196,15 @@ def completion_of(turn: LiveTurn) -> wire.Completion:
 def completion_id(turn: LiveTurn) -> str:
     """The id by which OpenAI's clients know a turn."""
     return "chatcmpl-" + turn.id.replace("-", "")
+
+
+def turn_id_of(id: str) -> str:
+    """The turn that *id* names: its own id, or the one of its completion."""
+    digits = id.removeprefix("chatcmpl-")
+    return str(UUID(digits)) if digits != id and _HEX(digits) else id
+
+
+_HEX = re.compile("[0-9a-f]{32}").fullmatch
 
 
 def _choice(index: int, choice: Choice) -> wire.CompletionChoice:
@@ -350,7 +361,10 @@ async def write_stream(turn: LiveTurn, *, separate_usage: bool) -> AsyncIterator
 
 def _failure(turn: LiveTurn) -> bytes:
     problem = turn.problem
-    failure = refusal_of(problem, turn_id=turn.id) if problem else cancelled(turn.id)
+    if problem is not None:
+        failure = refusal_of(problem, turn_id=turn.id)
+    else:
+        failure = cancelled(turn.id, turn.stopped)
     details = openai_error(failure)
     usage = usage_of(turn.usage) if turn.usage is not None else None
     return encode_event(_encode(wire.ErrorBody(error=details, usage=usage)))

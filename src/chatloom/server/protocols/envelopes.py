@@ -75,11 +75,11 @@ def refusal_of(
     )
 
 
-def cancelled(turn_id: str, partial: str | None = None) -> Refusal:
+def cancelled(turn_id: str, reason: str | None, partial: str | None = None) -> Refusal:
     """What a cancelled turn means for whoever still waits for it."""
     return Refusal(
         "unavailable",
-        "the turn was cancelled",
+        reason or "the turn was cancelled",
         code="cancelled",
         repeatable=False,
         turn_id=turn_id,
