@@ -108,7 +108,7 @@ def _client_table() -> Mapping[str, object]:
 
     named = os.environ.get("CHATLOOM_CONFIG")
     try:
-        path = Path(named) if named else _user_folder() / "chatloom.toml"
+        path = Path(named) if named else user_folder() / "chatloom.toml"
         if not named and not path.is_file():
             return {}
     except (OSError, RuntimeError):  # a user without a home, or who may not look into it
@@ -124,7 +124,8 @@ def _client_table() -> Mapping[str, object]:
     return cast("Mapping[str, object]", table)
 
 
-def _user_folder() -> Path:
+def user_folder() -> Path:
+    """Where the user's configuration lies; the same for clients and server."""
     from pathlib import Path
 
     if sys.platform == "win32":

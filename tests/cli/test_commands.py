@@ -96,8 +96,9 @@ SETTINGS = {
 def test_settings_that_make_no_sense_are_named(
     shell: Shell, command: list[str], text: str, reason: str
 ) -> None:
-    (shell.folder / "chatloom.toml").write_text(text)
-    run = shell.apart(*command)
+    file = shell.folder / "chatloom.toml"
+    file.write_text(text)
+    run = shell.apart(*command, "--config", str(file))
     assert (run.code, run.out) == (1, "")
     assert "chatloom.toml" in run.err
     assert reason in run.err
@@ -106,3 +107,8 @@ def test_settings_that_make_no_sense_are_named(
 def test_settings_that_are_not_there_are_named(shell: Shell) -> None:
     run = shell("models", "--config", "absent.toml")
     assert (run.code, "absent.toml cannot be read" in run.err) == (1, True)
+
+
+def test_a_file_in_the_current_folder_is_not_trusted(shell: Shell) -> None:
+    (shell.folder / "chatloom.toml").write_text("= nonsense")
+    assert shell.apart("models").code == 0

@@ -76,6 +76,7 @@ def test_a_torn_file_is_told_and_fails(shell: Shell) -> None:
 
 
 def test_a_running_servers_database_can_be_checked(shell: Shell) -> None:
+    shell.database = shell.folder / "dev.db"
     server = Live(shell.database, "--grace", "0")
     with server.stream("Hello!", model="loom/scribe?delay=50&tokens=1000") as response:
         turn = response.getheader("X-Chatloom-Turn")
@@ -88,6 +89,7 @@ def test_a_running_servers_database_can_be_checked(shell: Shell) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_a_killed_servers_database_is_sound(shell: Shell) -> None:
+    shell.database = shell.folder / "dev.db"
     server = Live(shell.database)
     with server.stream("Hello!", model="loom/scribe?delay=50&tokens=1000") as response:
         response.readline()

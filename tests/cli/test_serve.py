@@ -49,7 +49,7 @@ def test_a_second_server_on_a_file_is_told_where_the_first_is(serve: Serve) -> N
     run = shell.apart("serve", "--dev", "--port", "0")
     assert run.code == 1
     assert "in use by a running server" in run.err
-    assert first.url in run.err
+    assert first.url.replace("localhost", "127.0.0.1") in run.err
     assert str(first.process.pid) in run.err
     assert first.call("GET", "/health").status == 200
 
@@ -132,7 +132,14 @@ def test_people_are_greeted_with_what_they_need(shell: Shell) -> None:
     assert "curl http://localhost:" in first
     assert re.search(r"key +loom_\S+", first)
     assert not re.search(r"loom_\S{20}", second)
-    assert "any key is accepted" in greeting(shell, "--dev")
+    assert "any key is accepted" in greeting(shell, "--dev", "--db", "dev.db")
+
+
+def test_dev_does_not_open_a_database_with_real_keys(shell: Shell) -> None:
+    assert shell("keys", "create", "real").code == 0
+    run = shell.apart("serve", "--dev", "--port", "0")
+    assert run.code == 1
+    assert "holds real keys" in run.err
 
 
 def outcome(server: Live, turn: str | None) -> tuple[str, str]:

@@ -156,7 +156,6 @@ BEYOND_THE_MODEL: list[tuple[str, object]] = [
     ("tool_choice", "required"),
     ("tool_choice", {"type": "function", "function": {"name": "absent"}}),
     ("response_format", {"type": "yaml"}),
-    ("modalities", ["audio"]),
 ]
 
 
@@ -350,3 +349,26 @@ def test_a_websocket_is_not_opened(server: Live) -> None:
     headers = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "a"}
     answer = server.call("GET", "/v1/nothing", key=KEY, headers=headers)
     assert answer.status == 404
+
+
+@pytest.mark.parametrize(("name", "value"), [("modalities", ["text", "audio"]), ("audio", {})])
+def test_answers_that_are_no_text_are_refused(server: Live, name: str, value: object) -> None:
+    answer = server.call("POST", COMPLETIONS, {**completion("Hello!"), name: value}, key=KEY)
+    assert_refused(answer, 400, "invalid_request", name)
+
+
+def test_a_packed_body_is_refused_as_such(server: Live) -> None:
+    headers = {"Content-Encoding": "gzip"}
+    answer = server.call("POST", COMPLETIONS, completion("Hello!"), key=KEY, headers=headers)
+    assert_refused(answer, 415, "packed_body", None)
+
+
+def test_a_flood_of_small_lists_is_refused_before_it_is_decoded(live: Live) -> None:
+    body = completion("Hello!") | {"foo": [[] for _ in range(200_001)]}
+    answer = live.call("POST", COMPLETIONS, body, key=KEY)
+    assert_refused(answer, 400, "too_many", None)
+
+
+def test_an_offline_model_does_not_count_for_minutes(live: Live) -> None:
+    answer = live.call("POST", COMPLETIONS, completion("! " * 600_000), key=KEY)
+    assert_refused(answer, 400, "provider_rejected", "messages")

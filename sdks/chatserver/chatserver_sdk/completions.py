@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Literal, Protocol, TypeVar, overload
 
+import msgspec
+
 from chatloom.core.http import JSON
 from chatloom.core.operations import Mode, PerMode, Resource, operation, streamable, typed
 from chatserver_sdk.models import (
@@ -199,8 +201,15 @@ class ChatServer(Resource[Mode]):
         return await self._get("/v1/models", _models)
 
 
+_COMPLAINTS = ("error", "detail", "message")
+"""What some servers answer with, status 200 or not, where something went wrong."""
+
+
 def _completion(body: bytes) -> ChatCompletionResponse:
-    return ChatCompletionResponse.from_dict(_object(body))
+    answer = _object(body)
+    if not answer.get("choices") and any(answer.get(name) for name in _COMPLAINTS):
+        raise msgspec.ValidationError("it holds no choices")
+    return ChatCompletionResponse.from_dict(answer)
 
 
 def _models(body: bytes) -> ModelsResponse:

@@ -57,12 +57,28 @@ class _Chunk(msgspec.Struct, gc=False):
     system_fingerprint: str | None = None
     usage: dict[str, JSON] | None = None
     error: JSON = None
+    message: JSON = None
+    detail: JSON = None
 
 
 _decode = msgspec.json.Decoder(_Chunk).decode
 
 _NOT_FINISHED = frozenset({None, "", "content"})
 """Also what an older server writes where the answer goes on."""
+
+
+_FAILED = frozenset({"error", "abort", "cancelled"})
+"""What some servers write where the answer is no whole one."""
+
+
+def _complaint(chunk: _Chunk, event: str) -> JSON:
+    """What an event that is no part of an answer says, in any of the shapes seen."""
+    if chunk.error is not None:
+        return chunk.error
+    if event == "error" or not chunk.choices:
+        told = chunk.message or chunk.detail
+        return told if told is not None or event != "error" else "the server said no more"
+    return None
 
 
 class CompletionReading(Reading[str, str]):
@@ -88,21 +104,31 @@ class CompletionReading(Reading[str, str]):
         pieces: list[str] = []
         for event in self._events.feed(data):
             if event.data == b"[DONE]":
-                self.complete = True
+                self._end()
                 break
             try:
                 chunk = _decode(event.data)
             except UNREADABLE as error:
                 self.failure = Truncated(f"the stream sent something unreadable: {error}")
                 break
-            if chunk.error is not None:
+            if (complaint := _complaint(chunk, event.event)) is not None:
                 self.usage = cast("JSON", chunk.usage) or self.usage
-                self.failure = _told(chunk.error)
+                self.failure = _told(complaint)
                 break
             self.last_event_id = event.id
             self._take(chunk, pieces)
         self._texts += pieces
         return pieces
+
+    def _end(self) -> None:
+        """The server said that it is done; whether the answer is depends on how it ended."""
+        reason = self.metadata["finish_reason"]
+        if reason is None:
+            self.failure = Truncated("the stream ended without saying how its answer did")
+        elif reason in _FAILED:
+            self.failure = StreamError(f"the answer ended with {reason!r}")
+        else:
+            self.complete = True
 
     def _take(self, chunk: _Chunk, pieces: list[str]) -> None:
         known = self.metadata

@@ -77,7 +77,8 @@ class _Remote(BlockingClient):
 
 
 def _remote(holder: Holder) -> _Remote:
-    transport = BlockingTransport(holder.url)
+    # No proxy: what is sent here is for this machine alone.
+    transport = BlockingTransport(holder.url, environment={})
     return _Remote(Engine(Sync, transport, [Authorize(Secret(holder.token))]))
 
 

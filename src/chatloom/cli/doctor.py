@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import typer
@@ -29,7 +28,7 @@ def doctor(db: Database = None, as_json: AsJSON = False) -> None:
     with failing_clearly():
         if not path.exists():
             fail(f"there is no database at {path}")
-        found = asyncio.run(_check(path))
+        found = _check(path)
     if as_json:
         print_json(found)
     else:
@@ -38,14 +37,10 @@ def doctor(db: Database = None, as_json: AsJSON = False) -> None:
         raise typer.Exit(1)
 
 
-async def _check(path: Path) -> wire.Checkup:
-    from chatloom.server.store.sqlite import SQLiteStore
+def _check(path: Path) -> wire.Checkup:
+    from chatloom.server.store.sqlite import check_file
 
-    store = SQLiteStore(path)
-    try:
-        health = await store.check()
-    finally:
-        await store.close()
+    health = check_file(path)
     return wire.Checkup(
         status="problems" if health.problems else "ok",
         checked=health.checked,

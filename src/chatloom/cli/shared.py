@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from chatloom.core.errors import ChatloomError
+from chatloom.engines import user_folder
 from chatloom.server.settings import ServerSettings, load
 
 Database = Annotated[
@@ -23,7 +24,9 @@ Database = Annotated[
 Config = Annotated[
     Path | None,
     typer.Option(
-        "--config", help="chatloom.toml; by default the one here, if any.", envvar="CHATLOOM_CONFIG"
+        "--config",
+        help="chatloom.toml; by default the one in your configuration folder.",
+        envvar="CHATLOOM_CONFIG",
     ),
 ]
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -49,9 +52,13 @@ def _data_folder() -> Path:
 
 
 def read_settings(given: Path | None) -> ServerSettings:
-    """The configuration *given*, else ``chatloom.toml`` here, else the defaults."""
-    here = Path("chatloom.toml")
-    return load(given or (here if here.is_file() else None))
+    """The configuration *given*, else the user's own, else the defaults.
+
+    Never the one in the current folder: it could send any variable of the
+    environment to any address.
+    """
+    own = user_folder() / "chatloom.toml"
+    return load(given or (own if own.is_file() else None))
 
 
 def print_json(value: object) -> None:

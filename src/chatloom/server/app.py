@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from typing import cast
@@ -56,8 +57,10 @@ class App:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
+        tidying = asyncio.create_task(self._services.tidy())
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        tidying.cancel()
         await self._services.close()
         await send({"type": "lifespan.shutdown.complete"})
 

@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 DEEPEST = 64
 """Levels of nesting that JSON from outside may have."""
+MOST_NODES = 200_000
+"""Lists and objects that JSON from outside may hold; decoding them stops everything else."""
 
 
 _DRAINED = 64 * 1024 * 1024
@@ -53,7 +55,11 @@ class Call:
         return QueryParams(self.scope["query_string"])
 
     async def body(self) -> bytes:
-        """Read the body. Raises `Refusal` past the limit."""
+        """Read the body. Raises `Refusal` past the limit, and for a packed one."""
+        if self.headers.get("content-encoding", "identity") != "identity":
+            raise Refusal(
+                "unsupported_media", "send the body as it is, not packed", code="packed_body"
+            )
         limit = self.services.settings.max_body_bytes
         announced = self.headers.get("content-length", "")
         if announced.isdigit() and int(announced) > limit + _DRAINED:
@@ -97,6 +103,8 @@ def read_json(body: bytes) -> JSON:
     """Decode JSON from outside. Raises `Refusal` for what is none, or too deep."""
     if not body.strip():
         raise invalid("the body is empty, and should be JSON", code="invalid_json")
+    if body.count(b"[") + body.count(b"{") > MOST_NODES:
+        raise invalid(f"the JSON holds more than {MOST_NODES} lists and objects", code="too_many")
     if _is_deep(body):
         raise invalid(f"the JSON is nested deeper than {DEEPEST} levels", code="too_deep")
     try:

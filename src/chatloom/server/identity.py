@@ -7,8 +7,10 @@ Identity comes from the key alone.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
+import logging
 import secrets
 from base64 import urlsafe_b64encode
 from collections import OrderedDict
@@ -29,6 +31,8 @@ Scope: TypeAlias = Literal["chat", "models", "admin", "platform"]
 SCOPES: frozenset[str] = frozenset(get_args(Scope))
 USER_SCOPES: frozenset[str] = frozenset({"chat", "models"})
 
+_log = logging.getLogger("chatloom.identity")
+
 _PREFIX = "loom_"
 _REMEMBERED = 10_000
 _TOUCH_EVERY = 60_000
@@ -43,6 +47,7 @@ class Identity:
         self._control = hashlib.sha256(control.reveal().encode()).digest() if control else None
         self._known: OrderedDict[bytes, Key] = OrderedDict()
         self._used: dict[str, int] = {}
+        self._touching: asyncio.Future[None] | None = None
 
     async def of(self, credential: str | None) -> Key:
         """The key behind *credential*. Raises `Refusal` unless it is known and still good."""
@@ -60,9 +65,16 @@ class Identity:
         if key.secret_expires_at is not None and key.secret_expires_at <= now:
             raise _unauthenticated("this API key was replaced by a newer one", "expired_api_key")
         if now - self._used.get(key.id, 0) > _TOUCH_EVERY:
-            self._used[key.id] = now
-            await self._store.touch_keys([(key.id, now)])
+            self._touch(key.id, now)
         return key
+
+    def _touch(self, key_id: str, now: int) -> None:
+        """Record a key's use; nobody waits for that, and nothing fails by it."""
+        if len(self._used) > _REMEMBERED:
+            self._used.clear()
+        self._used[key_id] = now
+        self._touching = asyncio.ensure_future(self._store.touch_keys([(key_id, now)]))
+        self._touching.add_done_callback(_heed)
 
     async def _look_up(self, digest: bytes, credential: str) -> Key:
         key = await self._store.find_key(digest)
@@ -119,7 +131,7 @@ class Identity:
         now = milliseconds()
         if account_id is None:
             account_id = new_id()
-            await self._store.account(account_id, name, dev=False, now=now)
+            await self._store.account(account_id, name, dev=self._dev, now=now)
         elif not await self._store.keys(account_id):
             raise invalid("no such account", param="account_id")
         secret, digest, hint = _generate()
@@ -169,6 +181,16 @@ _CONTROL = Key(
     id="control", account_id="control", name="commands", scopes=frozenset({"admin"}), created_at=0
 )
 """Whoever read the running server's lock file: the commands of its own machine."""
+
+
+def is_control(key: Key) -> bool:
+    """Whether a request comes from the commands of the server's own machine."""
+    return key is _CONTROL
+
+
+def _heed(touching: asyncio.Future[None]) -> None:
+    if not touching.cancelled() and (error := touching.exception()) is not None:
+        _log.warning("a key's last use could not be recorded: %s", error)
 
 
 def require(key: Key, scope: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import logging
 import os
@@ -70,11 +71,15 @@ def serve(start: Start, environ: Mapping[str, str], announce: Callable[[Started]
         raise SettingsError(f"--dev accepts any key, so it serves loopback only, not {start.host}")
     signal.signal(signal.SIGTERM, _leave)
     with DatabaseLock(start.database) as lock:
-        listening, wanted = _listen(start.host, start.port)
-        url = _url(listening)
         token = Secret(secrets.token_urlsafe(32))
         services = assemble(start, environ, control=token)
-        lock.tell(Holder(url, token.reveal(), os.getpid()))
+        if start.dev and asyncio.run(_holds_real_keys(services)):
+            raise SettingsError(
+                f"{start.database} holds real keys; --dev accepts any, and wants its own database"
+            )
+        listening, wanted = _listen(start.host, start.port)
+        url = _url(listening)
+        lock.tell(Holder(_numeric_url(listening), token.reveal(), os.getpid()))
 
         async def ready() -> None:
             announce(
@@ -110,6 +115,10 @@ def assemble(
         turns=Turns(store, registry),
         dev=start.dev,
     )
+
+
+async def _holds_real_keys(services: Services) -> bool:
+    return any(not key.dev for key in await services.store.keys())
 
 
 async def _first_key(services: Services) -> Secret | None:
@@ -179,7 +188,7 @@ def _listen(host: str, port: int | None) -> tuple[socket.socket, int | None]:
             listening.bind((host, candidate))
         except OSError as error:
             listening.close()
-            if port is not None:
+            if port is not None or error.errno != errno.EADDRINUSE:
                 raise SettingsError(f"{host}:{port} cannot be served: {error.strerror}") from error
             continue
         listening.listen(2048)
@@ -195,6 +204,13 @@ def _url(listening: socket.socket) -> str:
     elif ":" in host:
         host = f"[{host}]"
     return f"http://{host}:{port}"
+
+
+def _numeric_url(listening: socket.socket) -> str:
+    """The address by which this machine reaches itself; a name may mean somebody else."""
+    host, port = listening.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - replaced, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _is_loopback(host: str) -> bool:

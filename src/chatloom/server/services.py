@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+
 import msgspec
 
 from chatloom.server.chat.turns import Turns
 from chatloom.server.identity import Identity
+from chatloom.server.ids import milliseconds
 from chatloom.server.models.registry import Registry
 from chatloom.server.settings import ServerSettings
 from chatloom.server.store.contract import Store
+
+_log = logging.getLogger("chatloom.server")
 
 
 class Services(msgspec.Struct, kw_only=True):
@@ -20,6 +26,15 @@ class Services(msgspec.Struct, kw_only=True):
     registry: Registry
     turns: Turns
     dev: bool
+
+    async def tidy(self) -> None:
+        """Forget what need not be kept any longer, every hour."""
+        while True:
+            try:
+                await self.store.forget_replays(milliseconds())
+            except Exception:
+                _log.exception("what need not be kept could not be forgotten")
+            await asyncio.sleep(3600)
 
     async def close(self) -> None:
         """Cancel what still runs, and close everything."""

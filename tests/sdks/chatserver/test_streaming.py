@@ -26,7 +26,7 @@ from chatserver_sdk.completions import ChatServer
 from chatserver_sdk.exceptions import documented
 from support.scripted import Scripted, arriving
 
-DONE = b"data: [DONE]\n\n"
+BARE_END = b"data: [DONE]\n\n"
 
 
 def chunk(delta: JSON = None, finish_reason: str | None = None, **more: Any) -> bytes:
@@ -36,6 +36,9 @@ def chunk(delta: JSON = None, finish_reason: str | None = None, **more: Any) -> 
 
 def event(said: Any) -> bytes:
     return b"data: " + json.dumps(said).encode() + b"\n\n"
+
+
+DONE = chunk(finish_reason="stop") + BARE_END
 
 
 def text(said: str) -> bytes:
@@ -168,7 +171,7 @@ def test_tool_calls_are_merged_from_their_parts() -> None:
         called(0, None, None, ": 1}"),
         called(1, None, None, "{}"),
         chunk({}, "tool_calls"),
-        DONE,
+        BARE_END,
     )
     assert stream.collect() == ""
     (choice,) = stream.completion.choices
@@ -265,3 +268,20 @@ def test_an_interrupted_stream_is_caught_by_either_name() -> None:
         with pytest.raises(kind):
             streamed(ONCE).collect()
     assert not issubclass(StreamInterruptedError, Truncated)
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        (BARE_END, "without saying how"),
+        (chunk(finish_reason="error") + BARE_END, "ended with 'error'"),
+        (b'event: error\ndata: {"message": "boom"}\n\n' + BARE_END, "boom"),
+        (b"event: error\ndata: {}\n\n" + BARE_END, "said no more"),
+        (event({"detail": "boom"}) + BARE_END, "boom"),
+    ],
+)
+def test_an_end_that_is_no_good_one_is_never_taken_for_it(end: bytes, reason: str) -> None:
+    stream = streamed(chunk({"content": "half"}), end)
+    with pytest.raises(StreamInterruptedError, match=reason) as caught:
+        list(stream)
+    assert caught.value.text == "half"

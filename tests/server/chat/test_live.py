@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from chatloom.server.call import BrokenOff
+from chatloom.server.chat import live
 from chatloom.server.chat.live import LiveTurn
 from chatloom.server.chat.message import Message
 from chatloom.server.models.driver import Delta, Finish, ProviderError, Served, Text, Usage
@@ -241,6 +242,35 @@ async def test_an_end_that_cannot_be_stored_is_a_failure(
         assert (turn.outcome, turn.usage) == ("provider_error", None)
         assert (await house.stored(turn)).outcome is None
     assert "could not be settled" in caplog.text
+
+
+class Hesitant(SQLiteStore):
+    """Fails to write an end once."""
+
+    failed = False
+
+    async def settle(self, settlement: Settlement) -> bool:
+        if not self.failed:
+            self.failed = True
+            raise OSError("disk full")
+        return await super().settle(settlement)
+
+
+async def test_a_turn_whose_end_could_not_be_stored_is_closed_later_free_of_charge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "RELEASE_PAUSES", (0.0,))
+    async with a_house(tmp_path, WHOLE, open_store=Hesitant) as house:
+        turn = await house.turns.begin(house.ask())
+        await told_until_broken(turn)
+        for _ in range(5000):
+            if house.turns.live(house.account_id, turn.id) is None:
+                break
+            await asyncio.sleep(0.001)
+        stored = await house.store.turn(house.account_id, turn.id)
+        assert stored is not None
+        assert (stored.outcome, stored.cost, stored.message_id) == ("provider_error", 0, None)
+        assert (await house.store.check()).problems == []
 
 
 class Forgetful(SQLiteStore):

@@ -120,3 +120,13 @@ def test_what_follows_an_answer_given_here_is_part_of_a_talk() -> None:
 )
 def test_a_list_with_an_assistants_message_is_a_history(roles: str, history: bool) -> None:
     assert is_history([Message(role, "a") for role in roles.split()]) is history
+
+
+def test_what_is_for_the_provider_alone_does_not_change_a_hash() -> None:
+    call: dict[str, JSON] = {"id": "c", "type": "function", "function": {"name": "f"}}
+    plain = Message(role="assistant", tool_calls=[call])
+    told = Message(
+        role="assistant", tool_calls=[{**call, "extra_content": {"s": 1}}], extra={"x": "y"}
+    )
+    assert node_hash(plain) == node_hash(told)
+    assert canonical(plain) != canonical(told)

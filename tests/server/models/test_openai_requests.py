@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
+from chatloom.server.chat.message import Message
 from server.models.asking import prompt
 from server.models.provider import (
     DONE,
@@ -147,3 +149,36 @@ def test_several_refusals_in_a_row_are_all_obeyed() -> None:
 )
 def test_other_refusals_are_passed_on(asked_for: dict[str, Any], refusal: Reply) -> None:
     assert kind(heard(refusal, given=prompt(**asked_for))) == "rejected"
+
+
+def test_a_refusal_that_quotes_somebody_teaches_nothing() -> None:
+    quoted = refuses(
+        400,
+        "Invalid schema for function 'temperature unsupported'",
+        param="tools[0].function.parameters",
+        code="invalid_function_parameters",
+    )
+
+    async def asks() -> None:
+        with provider(quoted, streams(said("Hi"), ended(), DONE)) as acme:
+            assert (await acme.asked(prompt(temperature=0.2))).problem is not None
+            await acme.asked(prompt(temperature=0.2))
+            assert acme.bodies[-1]["temperature"] == 0.2
+            await acme.driver.close()
+
+    run(asks())
+
+
+def test_what_a_message_says_to_its_provider_alone_is_forwarded() -> None:
+    message = Message(role="assistant", content="Hm.", extra={"reasoning_content": "thinking"})
+
+    async def asks() -> None:
+        with provider(streams(said("Hi"), ended(), DONE)) as acme:
+            asked = msgspec.structs.replace(prompt(), messages=[message])
+            await acme.asked(asked)
+            assert acme.bodies[-1]["messages"] == [
+                {"role": "assistant", "content": "Hm.", "reasoning_content": "thinking"}
+            ]
+            await acme.driver.close()
+
+    run(asks())

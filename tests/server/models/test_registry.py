@@ -239,3 +239,9 @@ def test_what_a_provider_lists_is_known_when_it_is_asked_for() -> None:
             await acme.driver.close()
 
     asyncio.run(run())
+
+
+def test_facts_about_a_model_may_stand_under_its_own_name() -> None:
+    models = {"acme/large": ModelSettings(provider="acme", name="large", context_length=9)}
+    found = registry(models=models).resolve("acme/large")
+    assert (answering(found), found.info.context_length) == (("acme", "large"), 9)

@@ -107,3 +107,22 @@ async def test_the_order_of_writes_is_kept(path: Path) -> None:
     await asyncio.gather(*(writer.write(partial(see, number)) for number in range(500)))
     writer.close()
     assert seen == list(range(500))
+
+
+async def test_a_write_after_the_end_is_refused_and_never_waits(path: Path) -> None:
+    writer = Writer(partial(connect, path))
+    writer.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        await writer.write(partial(note, "late"))
+
+
+async def test_a_broken_connection_fails_its_writes_and_is_replaced(path: Path) -> None:
+    writer = Writer(partial(connect, path))
+
+    def slam(connection: sqlite3.Connection) -> None:
+        connection.close()
+
+    with pytest.raises(sqlite3.ProgrammingError):
+        await writer.write(slam)
+    assert await writer.write(partial(note, "after"), durable=True) == "after"
+    writer.close()

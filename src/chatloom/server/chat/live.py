@@ -32,6 +32,9 @@ from chatloom.server.store.contract import Node, Opening, Outcome, Settlement, S
 
 _log = logging.getLogger("chatloom.turns")
 
+RELEASE_PAUSES = (0.5, 5.0, 30.0, 120.0)
+"""Seconds before each try to close a turn whose answer could not be stored."""
+
 REPLAY_MILLISECONDS = 24 * 3600 * 1000
 
 _OUTCOMES: dict[FinishReason, Outcome] = {
@@ -94,8 +97,13 @@ class LiveTurn:
         if self._listens and self._task is not None:
             self._task.cancel()
 
-    async def follow(self, after: int = 0) -> AsyncIterator[list[Delta]]:
-        """Read it: what was said behind the first *after* deltas, then the rest as it comes."""
+    async def follow(
+        self, after: int = 0, *, silence: float | None = None
+    ) -> AsyncIterator[list[Delta]]:
+        """Read it: what was said behind the first *after* deltas, then the rest as it comes.
+
+        Where nothing was said for *silence* seconds, an empty list says so.
+        """
         while True:
             if after < len(self.said):
                 batch = self.said[after:]
@@ -103,8 +111,8 @@ class LiveTurn:
                 yield batch
             elif self.outcome is not None:
                 return
-            else:
-                await self.change()
+            elif not await self.changes_within(silence):
+                yield []
 
     async def ended(self) -> None:
         """Wait until it is settled."""
@@ -116,6 +124,15 @@ class LiveTurn:
         if self._changed is None:
             self._changed = asyncio.get_running_loop().create_future()
         await asyncio.shield(self._changed)
+
+    async def changes_within(self, seconds: float | None) -> bool:
+        """Wait until more was said, or it ended; False when neither happened in time."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.change()
+        except TimeoutError:
+            return False
+        return True
 
     async def _run(self) -> None:
         await self._settle(await self._dispatch())
@@ -174,22 +191,43 @@ class LiveTurn:
             changed.set_result(None)
 
     async def _settle(self, outcome: Outcome) -> None:
+        try:
+            last_words = await self._settle_as(outcome)
+        except Exception:
+            _log.exception("turn %s could not be settled as %s", self.id, outcome)
+            self.problem = ProviderError("unavailable", "the answer could not be stored")
+            self.outcome, last_words = "provider_error", []
+            self._tell(last_words)
+            await self._release()
+        else:
+            self.outcome = outcome
+            self._tell(last_words)
+
+    async def _settle_as(self, outcome: Outcome) -> list[Delta]:
+        """Settle the turn; return its last words."""
         usage = self._usage(outcome)
         last_words = list(self._waiting)
         if self.problem is None and outcome != "cancelled":
             last_words += [delta for delta in self._held if isinstance(delta, Finish)]
             last_words += [usage] if usage is not None else []
-        try:
-            settlement = self._settlement(outcome, usage, last_words)
-            await self._store.settle(settlement)
-        except Exception:
-            _log.exception("turn %s could not be settled", self.id)
-            self.problem = ProviderError("unavailable", "the answer could not be stored")
-            outcome, last_words = "provider_error", []
-        else:
-            self.message_id, self.usage = settlement.head_id, usage
-        self.outcome = outcome
-        self._tell(last_words)
+        settlement = self._settlement(outcome, usage, last_words)
+        await self._store.settle(settlement)
+        self.message_id, self.usage = settlement.head_id, usage
+        return last_words
+
+    async def _release(self) -> None:
+        """Settle a turn whose answer could not be stored: without it, and free of charge."""
+        for pause in RELEASE_PAUSES:
+            await asyncio.sleep(pause)
+            settlement = msgspec.structs.replace(
+                self._settlement("provider_error", None, ()), nodes=[], head_id=None
+            )
+            try:
+                await self._store.settle(settlement)
+            except Exception as error:
+                _log.warning("turn %s is still open: %s", self.id, error)
+            else:
+                return
 
     def _settlement(
         self, outcome: Outcome, usage: Usage | None, last_words: Sequence[Delta]

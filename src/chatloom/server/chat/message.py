@@ -21,6 +21,8 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     tool_calls: list[dict[str, JSON]] | None = None
     tool_call_id: str | None = None
     refusal: str | None = None
+    extra: dict[str, JSON] | None = None
+    """What else it says, for the provider alone: ``cache_control``, ``reasoning_content`` …"""
 
     @property
     def text(self) -> str:

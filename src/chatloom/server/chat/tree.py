@@ -1,10 +1,11 @@
 """The tree's arithmetic: what a node's hash is, and how a path continues.
 
 A hash is SHA-256 over the canonical JSON of ``[1, role, content, parents]``:
-keys sorted, no white space, UTF-8; *content* is the message without its role
-and without fields that are null; *parents* are the parents' hashes in
-hexadecimal, the one the node continues first. Never over ids, so that equal
-talks have equal hashes wherever they are stored.
+keys sorted, no white space, UTF-8; *content* is the message without its role,
+without fields that are null, and without what is for its provider alone;
+*parents* are the parents' hashes in hexadecimal, the one the node continues
+first. Never over ids, so that equal talks have equal hashes wherever they are
+stored.
 """
 
 from __future__ import annotations
@@ -30,10 +31,19 @@ def canonical(message: Message) -> bytes:
 
 def node_hash(message: Message, parents: Sequence[bytes] = ()) -> bytes:
     """Hash *message* where it stands behind *parents*."""
-    content = msgspec.structs.replace(message, role="")
+    content = _essence(message)
     return hashlib.sha256(
         _encode([VERSION, message.role, content, [parent.hex() for parent in parents]])
     ).digest()
+
+
+def _essence(message: Message) -> Message:
+    """What a message says to people and tools, without what only its provider made of it."""
+    calls = message.tool_calls
+    if calls is not None:
+        names = ("id", "type", "function")
+        calls = [{name: call[name] for name in names if name in call} for call in calls]
+    return msgspec.structs.replace(message, role="", tool_calls=calls, extra=None)
 
 
 def path_hashes(messages: Iterable[Message], root: bytes | None = None) -> list[bytes]:

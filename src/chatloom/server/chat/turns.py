@@ -30,7 +30,7 @@ class Turns:
         self._store = store
         self._registry = registry
         self._live: dict[str, LiveTurn] = {}
-        self._closing = False
+        self.closing = False
 
     def live(self, account_id: str, id: str) -> LiveTurn | None:
         """The running turn of this id, in this account."""
@@ -43,7 +43,7 @@ class Turns:
         Raises `UnknownModel`, `Refusal`, or `ProviderError` for what the model
         cannot obey; then nothing is stored.
         """
-        if self._closing:
+        if self.closing:
             raise Refusal("unavailable", "the server is stopping", code="stopping", repeatable=True)
         resolved = self._registry.resolve(ask.model)
         place = await find_place(self._store, ask)
@@ -60,7 +60,7 @@ class Turns:
 
     async def close(self, grace: float) -> None:
         """Begin no more; let running turns end for *grace* seconds, then cancel them."""
-        self._closing = True
+        self.closing = True
         ending = [asyncio.create_task(turn.ended()) for turn in self._live.values()]
         if not ending:
             return

@@ -185,9 +185,14 @@ class Registry:
         return Resolved(driver=driver, model=model, info=info, price=driver.price(model))
 
     def _configured(self, name: str, settings: ModelSettings) -> Resolved | None:
-        found = self._found(f"{settings.provider}/{settings.name or name}")
-        if found is None:
-            return None
+        model = settings.name or name.removeprefix(f"{settings.provider}/")
+        if settings.provider in self._providers:
+            found = self._provided(settings.provider, model)
+        else:
+            base, _, options = f"{settings.provider}/{model}".partition("?")
+            if base not in self._loom:
+                return None
+            found = self._offline(base, _options(options))
         info = msgspec.structs.replace(
             found.info,
             id=name,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from chatloom.core.secret import Secret
 from chatloom.server.call import Call, Reply, json_reply
+from chatloom.server.identity import SCOPES, is_control
 from chatloom.server.ids import is_id, milliseconds
 from chatloom.server.protocols.completions import turn_id_of
 from chatloom.server.protocols.moments import iso
-from chatloom.server.refusal import not_found
+from chatloom.server.refusal import Refusal, not_found
 from chatloom.server.routes import Route
 from chatloom.server.store import contract
 from chatloom.wire import chatloom as wire
@@ -108,6 +111,7 @@ async def list_keys(call: Call) -> Reply:
 async def create_key(call: Call) -> Reply:
     """Answer ``POST /admin/keys``; the only answer that ever shows the key's secret."""
     wanted = await call.read(wire.NewKey)
+    _only_what_it_has(call.key, wanted.scopes)
     days = wanted.expires_in_days
     key, secret = await call.services.identity.mint(
         name=wanted.name,
@@ -119,9 +123,22 @@ async def create_key(call: Call) -> Reply:
     return json_reply(tell_key(key, secret), 201)
 
 
+def _only_what_it_has(key: contract.Key, scopes: Iterable[str]) -> None:
+    """Keep a key from giving out, or taking over, more than it has itself."""
+    beyond = SCOPES.intersection(scopes) - key.scopes
+    if beyond and not is_control(key):
+        raise Refusal(
+            "forbidden",
+            f"this API key lacks the scope {', '.join(sorted(beyond))}",
+            code="missing_scope",
+        )
+
+
 async def rotate_key(call: Call) -> Reply:
     """Answer ``POST /admin/keys/{key_id}/rotate``."""
     overlap = (await call.read(wire.Rotation)).overlap_seconds
+    known = await call.services.store.key(call.parts["key_id"])
+    _only_what_it_has(call.key, known.scopes if known else ())
     key, secret = await call.services.identity.rotate(call.parts["key_id"], overlap=overlap)
     return json_reply(tell_key(key, secret))
 

@@ -25,7 +25,7 @@ FIRST_WORD = 10.0
 async def complete(call: Call) -> Reply | StreamedReply:
     """Answer ``POST /v1/chat/completions``."""
     body = await call.body()
-    request, extra = completions.read_request(read_json(body))
+    request, fields = completions.read_request(read_json(body))
     metadata = request.metadata or {}
     told = convert(metadata, wire.RequestMetadata, within="metadata")
     require_model(call.key, request.model)
@@ -34,13 +34,11 @@ async def complete(call: Call) -> Reply | StreamedReply:
         key_id=call.key.id,
         protocol="chatserver",
         model=request.model,
-        messages=[
-            completions.message_of(message, index) for index, message in enumerate(request.messages)
-        ],
-        parameters=completions.parameters_of(request),
+        messages=completions.messages_of(request, fields),
+        parameters=completions.parameters_of(request, fields),
         streamed=bool(request.stream),
         system_prompt=request.system_prompt,
-        extra=extra,
+        extra=completions.extra_of(fields),
         end_user=told.user_id or request.user or None,
         conversation_id=told.session_id or told.conversation_id,
         branch_id=told.branch_id,
@@ -60,7 +58,7 @@ async def complete(call: Call) -> Reply | StreamedReply:
     if not ask.streamed:
         await turn.ended()
         return Reply(msgspec.json.encode(completions.completion_of(turn)), headers=headers)
-    await completions.changes_within(turn, FIRST_WORD)
+    await turn.changes_within(FIRST_WORD)
     if turn.problem is not None and not turn.said:
         raise refusal_of(turn.problem, turn_id=turn.id)
     separate = bool(request.stream_options and request.stream_options.include_usage)
@@ -103,7 +101,12 @@ async def health(_: Call) -> Reply:
 
 async def ready(call: Call) -> Reply:
     """Answer ``GET /ready``: the store takes reads and writes."""
-    await call.services.store.touch_keys([])
+    try:
+        await call.services.store.touch_keys([])
+    except Exception as error:
+        raise Refusal("unavailable", "the store takes no writes", code="not_ready") from error
+    if call.services.turns.closing:
+        raise Refusal("unavailable", "the server is stopping", code="stopping")
     return json_reply(wire.Ready())
 
 

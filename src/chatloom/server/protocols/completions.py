@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import re
 from collections.abc import AsyncIterator, Mapping
-from typing import cast
+from typing import TypeAlias, cast
 from uuid import UUID
 
 import msgspec
@@ -34,27 +33,45 @@ from chatloom.server.refusal import invalid
 from chatloom.wire import openai as wire
 
 _KNOWN = frozenset(wire.CompletionRequest.__struct_fields__)
+_MESSAGE = frozenset(wire.ChatMessage.__struct_fields__)
+_TEXT_ONLY: Mapping[str, tuple[JSON, ...]] = {"modalities": (None, ["text"]), "audio": (None,)}
 _OBSOLETE = {"functions": "tools", "function_call": "tool_choice"}
 
 SILENCE = 15.0
 """Seconds after which a stream says that it is still there."""
 
 
-def read_request(body: JSON) -> tuple[wire.CompletionRequest, dict[str, JSON]]:
-    """Read a request, and its fields for the provider alone. Raises `Refusal`."""
+Fields: TypeAlias = dict[str, JSON]
+"""A request's body as it came, what chatloom does not know included."""
+
+
+def read_request(body: JSON) -> tuple[wire.CompletionRequest, Fields]:
+    """Read a request. Raises `Refusal`."""
     request = convert(body, wire.CompletionRequest)
     fields = cast("dict[str, JSON]", body)
     for old, new in _OBSOLETE.items():
         if fields.get(old) is not None:
             raise invalid(f"{old} is obsolete; use {new}", param=old)
+    for name, fine in _TEXT_ONLY.items():
+        if fields.get(name) not in fine:
+            raise invalid(f"answers are text; {name} cannot be obeyed", param=name)
     if request.top_logprobs is not None and not request.logprobs:
         raise invalid("top_logprobs needs logprobs: true", param="top_logprobs")
     if request.stream_options is not None and not request.stream:
         raise invalid("stream_options needs stream: true", param="stream_options")
-    return request, {name: value for name, value in fields.items() if name not in _KNOWN}
+    return request, fields
 
 
-def parameters_of(request: wire.CompletionRequest) -> Parameters:
+def extra_of(fields: Fields) -> dict[str, JSON]:
+    """The fields for the provider alone."""
+    return _beyond(fields, _KNOWN)
+
+
+def _beyond(fields: Fields, known: frozenset[str]) -> dict[str, JSON]:
+    return {name: value for name, value in fields.items() if name not in known}
+
+
+def parameters_of(request: wire.CompletionRequest, fields: Fields) -> Parameters:
     """What the request asks of the model."""
     stop = request.stop
     return Parameters(
@@ -69,24 +86,20 @@ def parameters_of(request: wire.CompletionRequest) -> Parameters:
         logit_bias=request.logit_bias,
         logprobs=bool(request.logprobs),
         top_logprobs=request.top_logprobs,
-        tools=[_plain(tool) for tool in request.tools or ()],
+        tools=cast("list[dict[str, JSON]]", fields.get("tools") or []),
         tool_choice=request.tool_choice,
         parallel_tool_calls=request.parallel_tool_calls,
         response_format=request.response_format,
     )
 
 
-def _plain(tool: wire.Tool) -> dict[str, JSON]:
-    function = {
-        name: value
-        for name, value in msgspec.structs.asdict(tool.function).items()
-        if value is not None
-    }
-    return {"type": "function", "function": function}
+def messages_of(request: wire.CompletionRequest, fields: Fields) -> list[Message]:
+    """The messages. Raises `Refusal` for parts that make no sense."""
+    told = cast("list[dict[str, JSON]]", fields["messages"])
+    return [_message(message, told[index], index) for index, message in enumerate(request.messages)]
 
 
-def message_of(message: wire.ChatMessage, index: int) -> Message:
-    """Read one message. Raises `Refusal` for parts that make no sense."""
+def _message(message: wire.ChatMessage, fields: Fields, index: int) -> Message:
     place = f"messages[{index}]"
     if message.role == "tool" and not message.tool_call_id:
         raise invalid(
@@ -94,7 +107,7 @@ def message_of(message: wire.ChatMessage, index: int) -> Message:
         )
     if message.content is None and not (message.tool_calls or message.refusal):
         raise invalid(f"{place}: content is missing", param=f"{place}.content")
-    calls = [_builtins(call) for call in message.tool_calls or ()]
+    calls = cast("list[dict[str, JSON]]", fields.get("tool_calls") or [])
     # Beside tool calls, clients write nothing as "" or as null; it is the same message.
     said = message.content if message.content or not calls else None
     return Message(
@@ -104,11 +117,8 @@ def message_of(message: wire.ChatMessage, index: int) -> Message:
         tool_calls=calls or None,
         tool_call_id=message.tool_call_id,
         refusal=message.refusal,
+        extra=_beyond(fields, _MESSAGE) or None,
     )
-
-
-def _builtins(value: msgspec.Struct) -> dict[str, JSON]:
-    return cast("dict[str, JSON]", msgspec.to_builtins(value))
 
 
 def _content(
@@ -179,7 +189,12 @@ def _details(usage: Usage, name: str) -> dict[str, JSON]:
 def completion_of(turn: LiveTurn) -> wire.Completion:
     """Tell a settled turn in one piece. Raises `Refusal` for one that failed."""
     if turn.problem is not None:
-        raise refusal_of(turn.problem, turn_id=turn.id, partial=turn.answer.text)
+        raise refusal_of(
+            turn.problem,
+            turn_id=turn.id,
+            partial=turn.answer.text,
+            said_something=turn.answer.said_something,
+        )
     if turn.outcome == "cancelled":
         raise cancelled(turn.id, turn.stopped, turn.answer.text)
     assert turn.usage is not None, "a turn that went well was charged"
@@ -342,17 +357,11 @@ def _call(delta: ToolCall) -> wire.ChunkToolCall:
 async def write_stream(turn: LiveTurn, *, separate_usage: bool) -> AsyncIterator[bytes]:
     """Tell a turn as it lives. A failure is told, and then the answer has no end."""
     writer = ChunkWriter(turn, separate_usage=separate_usage)
-    told = 0
-    while True:
-        if told < len(turn.said):
-            batch = turn.said[told:]
-            told += len(batch)
-            if events := writer.write(batch):
-                yield events
-        elif turn.outcome is not None:
-            break
-        elif not await changes_within(turn, SILENCE):
+    async for batch in turn.follow(silence=SILENCE):
+        if not batch:
             yield HEARTBEAT
+        elif events := writer.write(batch):
+            yield events
     if turn.problem is not None or turn.outcome == "cancelled":
         yield _failure(turn)
         raise BrokenOff
@@ -368,13 +377,3 @@ def _failure(turn: LiveTurn) -> bytes:
     details = openai_error(failure)
     usage = usage_of(turn.usage) if turn.usage is not None else None
     return encode_event(_encode(wire.ErrorBody(error=details, usage=usage)))
-
-
-async def changes_within(turn: LiveTurn, seconds: float) -> bool:
-    """Wait for a turn to go on; False when it did not in time."""
-    try:
-        async with asyncio.timeout(seconds):
-            await turn.change()
-    except TimeoutError:
-        return False
-    return True

@@ -55,7 +55,11 @@ _PROVIDER: Mapping[ProblemKind, tuple[Kind, str]] = {
 
 
 def refusal_of(
-    error: ProviderError, *, turn_id: str | None = None, partial: str | None = None
+    error: ProviderError,
+    *,
+    turn_id: str | None = None,
+    partial: str | None = None,
+    said_something: bool = False,
 ) -> Refusal:
     """What a provider's failure means for the caller.
 
@@ -69,7 +73,7 @@ def refusal_of(
         code=code,
         param=error.param,
         retry_after=error.retry_after,
-        repeatable=error.kind in {"rate_limited", "unavailable"} and not partial,
+        repeatable=error.kind in {"rate_limited", "unavailable"} and not said_something,
         turn_id=turn_id,
         partial=partial,
     )

@@ -272,6 +272,10 @@ class Store(Protocol):
         """The newest node with this content and history, in one conversation or an end user's."""
         ...
 
+    async def forget_replays(self, now: int) -> int:
+        """Forget what was said in turns whose time for replay is over; returns how many."""
+        ...
+
     async def check(self) -> Health:
         """Hash every node again, sum every balance again, list the open turns."""
         ...

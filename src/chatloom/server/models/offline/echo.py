@@ -17,6 +17,8 @@ INFO = ModelInfo(
     capabilities=["chat", "streaming", "logprobs"],
 )
 MOST_CHOICES = 128
+LONGEST_PROMPT = 1_000_000
+"""Characters; counting tokens honestly takes its time."""
 
 
 class Echo:
@@ -54,6 +56,9 @@ def check(name: str, prompt: Prompt) -> None:
     """Raise `ProviderError` for what no offline model can obey, *name* being the one asked."""
     faults.read(prompt.options)
     asked = prompt.parameters
+    if sum(len(message.text) for message in prompt.messages) > LONGEST_PROMPT:
+        message = f"{name} reads at most {LONGEST_PROMPT:,} characters"
+        raise ProviderError("rejected", message, param="messages")
     if not 1 <= asked.n <= MOST_CHOICES:
         message = f"{name} gives 1 to {MOST_CHOICES} choices"
         raise ProviderError("rejected", message, param="n")

@@ -199,9 +199,15 @@ def usage_of(told: JSON) -> Usage | None:
     return Usage(prompt, completion, cached or 0, reasoning or 0, details)
 
 
+MOST_TOKENS = 2**31
+"""Nobody's answer takes more; a provider that says so did not count."""
+
+
 def _count(told: JSON, name: str) -> int | None:
     count = told.get(name) if isinstance(told, dict) else None
-    return max(0, int(count)) if isinstance(count, int | float) else None
+    if not isinstance(count, int | float) or not 0 <= count <= MOST_TOKENS:
+        return None
+    return int(count)
 
 
 def _text(content: JSON) -> str:

@@ -12,6 +12,7 @@ import msgspec
 
 from chatloom.core.errors import StatusError
 from chatloom.core.http import JSON
+from chatloom.server.chat.message import Message
 from chatloom.server.models.driver import Prompt
 
 MOST_REMEMBERED = 1_000
@@ -32,6 +33,10 @@ _NOT_TAKEN = re.compile(
 )
 
 
+MOST_READ = 300
+"""Characters of a message; what follows is more likely quoted than said."""
+
+
 class Dialects:
     """Remembers, for each model, the parameters it refused."""
 
@@ -41,7 +46,10 @@ class Dialects:
     def write(self, prompt: Prompt) -> dict[str, object]:
         """Write *prompt* as its model takes it; what nobody asked for is left out."""
         payload: dict[str, object] = dict(prompt.extra)
-        payload |= {"model": prompt.model, "messages": prompt.messages}
+        payload |= {
+            "model": prompt.model,
+            "messages": [_written(message) for message in prompt.messages],
+        }
         payload |= msgspec.to_builtins(prompt.parameters)
         if prompt.streamed:
             options = prompt.extra.get("stream_options")
@@ -66,6 +74,14 @@ class Dialects:
         return False
 
 
+def _written(message: Message) -> Message | dict[str, JSON]:
+    """A message as it came, with what is for the provider alone."""
+    if not message.extra:
+        return message
+    fields: dict[str, JSON] = msgspec.to_builtins(message)
+    return {**message.extra, **{name: it for name, it in fields.items() if name != "extra"}}
+
+
 def param_of(error: StatusError) -> str | None:
     """The parameter that *error* is about, where it names one."""
     body = error.body
@@ -76,5 +92,11 @@ def param_of(error: StatusError) -> str | None:
 
 def _refuses(name: str, error: StatusError) -> bool:
     told = f"{error.code or ''} {error.message}"
-    named = param_of(error) == name or re.search(rf"\b{name}\b", error.message) is not None
+    about = param_of(error)
+    # A message may quote what somebody wrote; it counts only where no parameter is named.
+    named = about == name if about is not None else _mentions(error.message, name)
     return named and _NOT_TAKEN.search(told) is not None
+
+
+def _mentions(message: str, name: str) -> bool:
+    return re.search(rf"(?<!\w){name}(?!\w)", message[:MOST_READ]) is not None

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 import msgspec
 
 from chatloom.server.chat.tree import node_hash
 from chatloom.server.store.contract import Health, Problem
 from chatloom.server.store.sqlite import rows
+from chatloom.server.store.sqlite.connect import open_for_reading
 from chatloom.server.store.sqlite.statements import statements
+
+
+def check_file(path: Path) -> Health:
+    """Check the database at *path*, which a server may have open; nothing is written.
+
+    Raises `SettingsError` for a file that is not ours, or of another version.
+    """
+    with closing(open_for_reading(path)) as connection:
+        return check(connection)
 
 
 def check(connection: sqlite3.Connection) -> Health:

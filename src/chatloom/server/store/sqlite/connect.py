@@ -18,9 +18,33 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         path, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=10.0
     )
     connection.execute("PRAGMA foreign_keys=ON")
+    # On macOS a plain fsync does not reach the drive's platter; elsewhere these do nothing.
+    connection.execute("PRAGMA fullfsync=ON")
+    connection.execute("PRAGMA checkpoint_fullfsync=ON")
     connection.execute("PRAGMA synchronous=NORMAL")
     if read_only:
         connection.execute("PRAGMA query_only=ON")
+    return connection
+
+
+def open_for_reading(path: Path) -> sqlite3.Connection:
+    """Open a database without changing anything about it.
+
+    Raises `SettingsError` for a file that is not ours, or of another version.
+    """
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None
+        )
+        (owner,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise SettingsError(f"{path} is not a database chatloom can use: {error}") from error
+    newest = migrations()[-1][0]
+    if owner != APPLICATION_ID or version != newest:
+        connection.close()
+        what = f"of schema {version}, not {newest}" if owner == APPLICATION_ID else "not chatloom's"
+        raise SettingsError(f"{path} is {what}")
     return connection
 
 

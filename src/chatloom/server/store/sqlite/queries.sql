@@ -90,7 +90,7 @@ SELECT count(*) FROM branch WHERE conversation_id = ?;
 UPDATE conversation
 SET message_count = message_count + ?, tokens_in = tokens_in + ?, tokens_out = tokens_out + ?,
     cost = cost + ?, model = ?, title = coalesce(title, ?), listed = max(listed, ?),
-    end_user = coalesce(end_user, ?), updated_at = ?, last_message_at = ?
+    updated_at = ?, last_message_at = ?
 WHERE id = ?;
 
 -- name: charge_conversation

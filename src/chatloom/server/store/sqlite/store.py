@@ -182,6 +182,12 @@ class SQLiteStore:
         row = self._one("find_node", account_id, hash, conversation_id, end_user)
         return None if row is None else rows.node(row)
 
+    async def forget_replays(self, now: int) -> int:
+        def write(connection: sqlite3.Connection) -> int:
+            return connection.execute(self._sql["forget_replays"], (now,)).rowcount
+
+        return await self._writer.write(write)
+
     async def check(self) -> Health:
         return await asyncio.to_thread(lambda: check(self._reader))
 

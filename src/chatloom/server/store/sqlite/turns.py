@@ -93,7 +93,6 @@ def _grow(connection: sqlite3.Connection, settlement: Settlement) -> None:
             settlement.served_model or opening.model,
             settlement.title,
             opening.listed,
-            opening.end_user,
             settlement.ended_at,
             settlement.ended_at,
             opening.conversation_id,

@@ -47,6 +47,7 @@ class Writer:
         self._jobs: SimpleQueue[_AnyJob | None] = SimpleQueue()
         self._connect = connect
         self._durable = False
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name="chatloom-writer", daemon=True)
         self._thread.start()
 
@@ -57,12 +58,15 @@ class Writer:
 
         What *write* raises is raised by the future, and undoes that write alone.
         """
+        if self._closed:
+            raise RuntimeError("the store is closed")
         job = _Job(write, durable)
         self._jobs.put(job)
         return job.future
 
     def close(self) -> None:
         """Write what waits, then stop."""
+        self._closed = True
         self._jobs.put(None)
         self._thread.join()
 
@@ -74,9 +78,23 @@ class Writer:
             running = jobs[-1] is not None
             batch = [job for job in jobs if job is not None]
             if batch:
-                self._commit(connection, batch)
+                connection = self._commit_or_reopen(connection, batch)
                 _deliver(batch)
         connection.close()
+
+    def _commit_or_reopen(
+        self, connection: sqlite3.Connection, batch: list[_AnyJob]
+    ) -> sqlite3.Connection:
+        """Commit; a connection that cannot even undo its transaction is replaced."""
+        try:
+            self._commit(connection, batch)
+        except Exception as error:
+            for job in batch:
+                job.error = job.error or error
+            connection.close()
+            self._durable = False
+            connection = self._connect()
+        return connection
 
     def _waiting(self) -> list[_AnyJob | None]:
         jobs = [self._jobs.get()]
