@@ -364,7 +364,8 @@ def test_a_packed_body_is_refused_as_such(server: Live) -> None:
 
 
 def test_a_flood_of_small_lists_is_refused_before_it_is_decoded(live: Live) -> None:
-    body = completion("Hello!") | {"foo": [[] for _ in range(200_001)]}
+    nothings: list[list[str]] = [[] for _ in range(200_001)]
+    body = {**completion("Hello!"), "foo": nothings}
     answer = live.call("POST", COMPLETIONS, body, key=KEY)
     assert_refused(answer, 400, "too_many", None)
 

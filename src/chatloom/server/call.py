@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, TypeVar
@@ -27,6 +28,10 @@ MOST_NODES = 200_000
 
 _DRAINED = 64 * 1024 * 1024
 """Bytes past the limit that are read and dropped: who still sends does not hear an answer."""
+
+
+_SLOWEST_PIECE = 60.0
+"""Seconds between two pieces of a body."""
 
 
 class Call:
@@ -75,7 +80,11 @@ class Call:
     async def _rest(self, first: bytes, limit: int) -> bytes:
         pieces, size, more = [first], len(first), True
         while more:
-            message = await self._receive()
+            try:
+                async with asyncio.timeout(_SLOWEST_PIECE):
+                    message = await self._receive()
+            except TimeoutError:
+                raise invalid("the body did not arrive in time", code="body_timeout") from None
             if message["type"] == "http.disconnect":
                 raise invalid("the connection was closed before the body was whole")
             piece = message.get("body", b"")

@@ -23,6 +23,7 @@ from chatloom.core.errors import SettingsError
 from chatloom.core.secret import Secret
 from chatloom.server.app import App
 from chatloom.server.chat.turns import Turns
+from chatloom.server.connection import LimitedProtocol
 from chatloom.server.identity import SCOPES, Identity
 from chatloom.server.lock import DatabaseLock, Holder
 from chatloom.server.models.registry import Registry
@@ -157,7 +158,7 @@ def _run(
     logging.getLogger("uvicorn.error").addFilter(_is_not_about_broken_answers)
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=LimitedProtocol,
         ws="none",
         lifespan="on",
         access_log=False,
@@ -208,7 +209,7 @@ def _url(listening: socket.socket) -> str:
 
 def _numeric_url(listening: socket.socket) -> str:
     """The address by which this machine reaches itself; a name may mean somebody else."""
-    host, port = listening.getsockname()[:2]
+    host, port = str(listening.getsockname()[0]), int(listening.getsockname()[1])
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - replaced, not bound
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

@@ -161,7 +161,7 @@ def test_a_refusal_that_quotes_somebody_teaches_nothing() -> None:
 
     async def asks() -> None:
         with provider(quoted, streams(said("Hi"), ended(), DONE)) as acme:
-            assert (await acme.asked(prompt(temperature=0.2))).problem is not None
+            assert (await acme.asked(prompt(temperature=0.2))).error is not None
             await acme.asked(prompt(temperature=0.2))
             assert acme.bodies[-1]["temperature"] == 0.2
             await acme.driver.close()

@@ -196,8 +196,8 @@ class LiveTurn:
         except Exception:
             _log.exception("turn %s could not be settled as %s", self.id, outcome)
             self.problem = ProviderError("unavailable", "the answer could not be stored")
-            self.outcome, last_words = "provider_error", []
-            self._tell(last_words)
+            self.outcome = "provider_error"
+            self._tell(())
             await self._release()
         else:
             self.outcome = outcome
