@@ -33,7 +33,7 @@ class Recorder(Scripted):
     def answer(self, request: Request) -> Answer:
         if request.streamed:
             return Response(200, {}, arriving=Body(b"data: [DONE]\n\n"))
-        return Response(200, {}, b"{}")
+        return Response(200, {}, b'{"choices": []}')
 
 
 def packages() -> Iterator[str]:

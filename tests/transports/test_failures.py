@@ -159,6 +159,28 @@ def test_a_long_silence_times_out(mode: Mode, get: Request, talk: Talk) -> None:
         mode.ask(server.url, waiting(get, idle=0.1))
 
 
+def garble(peer: Peer) -> None:
+    """Say a head, and then chunks that are none."""
+    peer.asked()
+    peer.say(CHUNKED)
+    time.sleep(0.1)
+    peer.say(b"zz\r\nhello")
+    peer.hold()
+
+
+def say_only_continue(peer: Peer) -> None:
+    """Promise an answer, and give none."""
+    peer.asked()
+    peer.say(b"HTTP/1.1 100 Continue\r\n\r\n")
+    peer.hold()
+
+
+@pytest.mark.parametrize("talk", [garble, say_only_continue])
+def test_what_stops_a_parser_does_not_stop_the_clock(mode: Mode, get: Request, talk: Talk) -> None:
+    with serving(talk) as server, pytest.raises(TransportError):
+        mode.ask(server.url, waiting(get, connect=0.2, idle=0.2))
+
+
 def test_a_slow_answer_is_not_silent(mode: Mode) -> None:
     def talk(peer: Peer) -> None:
         peer.asked()

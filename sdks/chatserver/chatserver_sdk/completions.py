@@ -201,13 +201,9 @@ class ChatServer(Resource[Mode]):
         return await self._get("/v1/models", _models)
 
 
-_COMPLAINTS = ("error", "detail", "message")
-"""What some servers answer with, status 200 or not, where something went wrong."""
-
-
 def _completion(body: bytes) -> ChatCompletionResponse:
     answer = _object(body)
-    if not answer.get("choices") and any(answer.get(name) for name in _COMPLAINTS):
+    if not isinstance(answer.get("choices"), list):
         raise msgspec.ValidationError("it holds no choices")
     return ChatCompletionResponse.from_dict(answer)
 

@@ -19,6 +19,7 @@ from chatserver_sdk import (
     MessageRole,
     ModelInfo,
     ModelsResponse,
+    UnreadableAnswerError,
     UsageInfo,
 )
 from chatserver_sdk.completions import ChatServer
@@ -108,9 +109,15 @@ def test_usage_that_is_missing_is_zero(usage: Any, expected: UsageInfo) -> None:
     assert completion(usage=usage).usage == expected
 
 
-@pytest.mark.parametrize("choices", [..., None, [], ["x"], {}])
+@pytest.mark.parametrize("choices", [[], ["x"]])
 def test_an_answer_may_have_no_choices(choices: Any) -> None:
     assert completion(choices=choices).choices == []
+
+
+@pytest.mark.parametrize("choices", [..., None, {}, "x"])
+def test_an_answer_without_a_list_of_choices_is_none(choices: Any) -> None:
+    with pytest.raises(UnreadableAnswerError, match="holds no choices"):
+        completion(choices=choices)
 
 
 def test_what_the_document_does_not_name_is_kept() -> None:
@@ -128,8 +135,8 @@ def test_tool_calls_are_read_and_can_be_sent_back() -> None:
     assert said.to_dict() == {"role": "assistant", "content": "", "tool_calls": [call]}
 
 
-def test_an_empty_object_is_an_answer_too() -> None:
-    assert answering(b"{}").create_completion("m", ["hi"]) == ChatCompletionResponse(
+def test_an_answer_that_says_nothing_else_is_an_answer_too() -> None:
+    assert answering(b'{"choices": []}').create_completion("m", ["hi"]) == ChatCompletionResponse(
         "", "chat.completion", 0, "", [], UsageInfo()
     )
 

@@ -30,9 +30,14 @@ def client(*script: Answer) -> tuple[ChatServer[Sync], Scripted]:
     return ChatServer(Engine(Sync, outside, named=documented)), outside
 
 
+def plain() -> Response:
+    """An answer that says nothing."""
+    return Response(200, {}, b'{"choices": []}')
+
+
 def payload(*positional: Any, **named: Any) -> dict[str, Any]:
     """Ask, and give what was sent."""
-    answer = arriving(b"data: [DONE]\n\n") if named.get("stream") else Response(200, {}, b"{}")
+    answer = arriving(b"data: [DONE]\n\n") if named.get("stream") else plain()
     chat, outside = client(answer)
     chat.create_completion(*positional, **named)
     (request,) = outside.requests
@@ -172,7 +177,7 @@ def test_a_text_in_place_of_the_list_is_a_mistake() -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_stream_is_asked_for_as_one(stream: bool) -> None:
-    chat, outside = client(arriving(b"data: [DONE]\n\n") if stream else Response(200, {}, b"{}"))
+    chat, outside = client(arriving(b"data: [DONE]\n\n") if stream else plain())
     if stream:
         chat.create_completion("m", ["hi"], stream=True)
     else:
@@ -182,7 +187,7 @@ def test_a_stream_is_asked_for_as_one(stream: bool) -> None:
 
 
 def test_models_are_listed() -> None:
-    chat, outside = client(Response(200, {}, b"{}"))
+    chat, outside = client(plain())
     chat.list_models()
     (request,) = outside.requests
     assert (request.method, request.path, request.query) == ("GET", "/v1/models", ())

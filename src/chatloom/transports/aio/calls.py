@@ -39,6 +39,10 @@ T = TypeVar("T")
 
 _Failure = (aiohttp.ClientError, OSError, Garbled)
 _LARGE = 2**20
+GRACE = 1.0
+"""Seconds by which our limits on silence come after aiohttp's own, which tell more."""
+SLOWEST_UPLOAD = 10_000
+"""Bytes a second."""
 _left_alone: list[aiohttp.ClientResponse] = []
 """What a forked child must not collect: it shares the selector, and would deafen the parent."""
 
@@ -81,21 +85,22 @@ class AioCalls:
         url: URL,
         sent_headers: CIMultiDict[str],
     ) -> Response:
-        answer = await session.request(
-            request.method,
-            url,
-            headers=sent_headers,
-            data=_sendable(request.body),
-            allow_redirects=False,
-            timeout=_limits(request.timeouts),
-            proxy=self._proxy_url,
-            proxy_headers=self._proxy_headers,
-        )
+        async with asyncio.timeout(_longest_silence(request)):
+            answer = await session.request(
+                request.method,
+                url,
+                headers=sent_headers,
+                data=_sendable(request.body),
+                allow_redirects=False,
+                timeout=_limits(request.timeouts),
+                proxy=self._proxy_url,
+                proxy_headers=self._proxy_headers,
+            )
         headers = joined(answer.headers.items())
         if request.streamed:
             arriving = AioArrival(request, answer, headers, self._sessions)
             return Response(answer.status, headers, arriving=arriving)
-        body = await answer.read()
+        body = await _whole(answer, request.timeouts.idle)
         coding = coding_of(headers.get("content-encoding", ""))
         if coding is not None:
             body = coding.feed(body)
@@ -175,7 +180,7 @@ class AioArrival:
             self._answer.close()
 
     async def _next(self) -> bytes:
-        while block := await self._answer.content.readany():
+        while block := await _block(self._answer, self._request.timeouts.idle):
             if self._coding is not None:
                 block = self._coding.feed(block)
             if block:
@@ -183,6 +188,27 @@ class AioArrival:
         if self._coding is not None:
             self._coding.end()
         return b""
+
+
+async def _block(answer: aiohttp.ClientResponse, idle: float | None) -> bytes:
+    """The next block of a body; ``b""`` at its end.
+
+    aiohttp's own limit on silence is lost with its parser, which garbled chunks
+    stop for good (seen with 3.14.5); so there is a second one.
+    """
+    async with asyncio.timeout(None if idle is None else idle + GRACE):
+        return await answer.content.readany()
+
+
+async def _whole(answer: aiohttp.ClientResponse, idle: float | None) -> bytes:
+    blocks: list[bytes] = []
+    try:
+        while block := await _block(answer, idle):
+            blocks.append(block)
+    except BaseException:
+        answer.close()
+        raise
+    return b"".join(blocks)
 
 
 class _Overdue(TimeoutError):
@@ -205,6 +231,14 @@ def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:
         return asyncio.get_running_loop() is loop
     except RuntimeError:
         return False
+
+
+def _longest_silence(request: Request) -> float | None:
+    """Until the head of an answer is there; aiohttp alone would wait for ever behind a 100."""
+    limits = request.timeouts
+    if limits.connect is None or limits.idle is None:
+        return None
+    return limits.connect + len(request.body) / SLOWEST_UPLOAD + limits.idle + GRACE
 
 
 @lru_cache(maxsize=64)

@@ -56,12 +56,12 @@ def check(name: str, prompt: Prompt) -> None:
     """Raise `ProviderError` for what no offline model can obey, *name* being the one asked."""
     faults.read(prompt.options)
     asked = prompt.parameters
-    if sum(len(message.text) for message in prompt.messages) > LONGEST_PROMPT:
-        message = f"{name} reads at most {LONGEST_PROMPT:,} characters"
-        raise ProviderError("rejected", message, param="messages")
     if not 1 <= asked.n <= MOST_CHOICES:
         message = f"{name} gives 1 to {MOST_CHOICES} choices"
         raise ProviderError("rejected", message, param="n")
+    if sum(len(message.text) for message in prompt.messages) * asked.n > LONGEST_PROMPT:
+        message = f"{name} reads at most {LONGEST_PROMPT:,} characters in all its choices"
+        raise ProviderError("rejected", message, param="messages")
     if asked.max_tokens is not None and asked.max_tokens < 1:
         raise ProviderError("rejected", "max_tokens must be at least 1", param="max_tokens")
     wanted = prompt.extra.get("modalities")

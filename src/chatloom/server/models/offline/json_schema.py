@@ -56,7 +56,10 @@ _Builder: TypeAlias = Callable[[Schema, str, int], JSON]
 
 def fitting(schema: JSON, clues: Clues) -> JSON:
     """Build a value that fits *schema*; raises `Unsatisfiable` where that is beyond us."""
-    return _Building(schema, clues).value(schema)
+    try:
+        return _Building(schema, clues).value(schema)
+    except (OverflowError, RecursionError) as error:
+        raise Unsatisfiable("the schema is beyond an offline model") from error
 
 
 class _Building:

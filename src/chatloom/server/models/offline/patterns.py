@@ -73,7 +73,9 @@ class _Reader:
 
     def _again(self, start: int) -> str:
         self.at = start
-        return self._atom()
+        text = self._atom()
+        self._left -= self.at - start  # what is read over and over costs by its length
+        return text
 
     def _how_often(self) -> tuple[int, int]:
         """Where a quantifier ends, and a number it allows."""
