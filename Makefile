@@ -29,7 +29,7 @@ check: $(VENV)/dev ## Lint, format and types, strictly
 bench: $(VENV)/dev ## Measure against peers and the floor, as ratios in one run
 	$(BIN)/python -m bench
 
-docs: $(VENV)/run ## Write openapi.json into docs/
+docs: $(VENV)/run ## Write the address list into docs/openapi.json
 	$(BIN)/python -m chatloom.server.openapi > docs/openapi.json
 
 lock: $(VENV)/dev ## Lock the newest versions again, with hashes

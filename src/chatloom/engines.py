@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from chatloom.core.errors import ChatloomError, SettingsError
 from chatloom.core.operations import Engine, Mode, Sync, unnamed
@@ -15,9 +14,6 @@ from chatloom.core.settings import Habits, Settings, resolve
 from chatloom.policies.identify import Identify
 from chatloom.policies.log import Log
 from chatloom.policies.retry import Retry
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def settings(
@@ -106,9 +102,11 @@ def _client_table() -> Mapping[str, object]:
     """
     from pathlib import Path
 
+    from chatloom.transports.home import config_folder
+
     named = os.environ.get("CHATLOOM_CONFIG")
     try:
-        path = Path(named) if named else user_folder() / "chatloom.toml"
+        path = Path(named) if named else config_folder() / "chatloom.toml"
         if not named and not path.is_file():
             return {}
     except (OSError, RuntimeError):  # a user without a home, or who may not look into it
@@ -122,14 +120,3 @@ def _client_table() -> Mapping[str, object]:
     if not isinstance(table, dict):
         raise SettingsError(f"{path}: [client] is not a table")
     return cast("Mapping[str, object]", table)
-
-
-def user_folder() -> Path:
-    """Where the user's configuration lies; the same for clients and server."""
-    from pathlib import Path
-
-    if sys.platform == "win32":
-        return Path(os.environ.get("APPDATA") or Path.home()) / "chatloom"
-    told = Path(os.environ.get("XDG_CONFIG_HOME", ""))
-    # The XDG rules ignore a relative one; it would be found in the current folder.
-    return (told if told.is_absolute() else Path.home() / ".config") / "chatloom"

@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from chatloom.core.errors import ChatloomError
-from chatloom.engines import user_folder
 from chatloom.server.settings import ServerSettings, load
+from chatloom.transports.home import config_folder
 
 Database = Annotated[
     Path | None, typer.Option("--db", help="The database file.", envvar="CHATLOOM_DB")
@@ -57,7 +57,7 @@ def read_settings(given: Path | None) -> ServerSettings:
     Never the one in the current folder: it could send any variable of the
     environment to any address.
     """
-    own = user_folder() / "chatloom.toml"
+    own = config_folder() / "chatloom.toml"
     return load(given or (own if own.is_file() else None))
 
 

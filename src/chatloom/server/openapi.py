@@ -88,3 +88,17 @@ def _responses(route: Route, refs: dict[type, Document]) -> Document:
 
 def _json(schema: Document) -> Document:
     return {"application/json": {"schema": schema}}
+
+
+def main() -> None:
+    """Write the description of every route to standard output."""
+    import sys
+
+    from chatloom.server.app import ROUTES
+
+    text = msgspec.json.format(msgspec.json.encode(describe(ROUTES)), indent=2)
+    sys.stdout.buffer.write(text + b"\n")
+
+
+if __name__ == "__main__":
+    main()
