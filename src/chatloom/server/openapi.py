@@ -64,13 +64,10 @@ def _operation(route: Route, refs: dict[type, Document]) -> Document:
 
 
 def _parameters(route: Route) -> list[Document]:
-    parameters = [
+    return [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in re.findall(r"{(\w+)", route.path)
     ]
-    if route.paid:
-        parameters.append({"name": "Idempotency-Key", "in": "header", "schema": {"type": "string"}})
-    return parameters
 
 
 def _responses(route: Route, refs: dict[type, Document]) -> Document:
