@@ -65,9 +65,12 @@ def serve(
             use_providers=providers or not dev,
             grace=grace,
         )
-        run(start, os.environ, announce)
-        if not as_json:
-            out.print("[dim]stopped[/]")
+        try:
+            run(start, os.environ, announce)
+        except (KeyboardInterrupt, SystemExit):  # uvicorn has stopped, and repeats the signal
+            if not as_json:
+                out.print("[dim]stopped[/]")
+            raise
 
 
 def _facts(started: Started) -> dict[str, object]:
