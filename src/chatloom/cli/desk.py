@@ -13,9 +13,8 @@ from chatloom.core.operations import BlockingClient, Engine, Sync, operation, ty
 from chatloom.core.secret import Secret
 from chatloom.policies.authorize import Authorize
 from chatloom.server.identity import Identity
-from chatloom.server.ids import milliseconds
 from chatloom.server.lock import DatabaseLock, Holder, Locked
-from chatloom.server.protocols.chatloom import tell_key
+from chatloom.server.protocols.chatloom import make_key, tell_key
 from chatloom.server.store.sqlite import SQLiteStore
 from chatloom.transports.blocking import BlockingTransport
 from chatloom.wire import chatloom as wire
@@ -105,19 +104,7 @@ class _Local:
         return self._with(act)
 
     def create(self, wanted: wire.NewKey) -> wire.Key:
-        days = wanted.expires_in_days
-
-        async def act(_: SQLiteStore, identity: Identity) -> wire.Key:
-            key, secret = await identity.mint(
-                name=wanted.name,
-                account_id=wanted.account_id,
-                scopes=wanted.scopes,
-                models=wanted.models,
-                expires_at=None if days is None else milliseconds() + int(days * 86_400_000),
-            )
-            return tell_key(key, secret)
-
-        return self._with(act)
+        return self._with(lambda _, identity: make_key(identity, wanted))
 
     def rotate(self, id: str, rotation: wire.Rotation) -> wire.Key:
         async def act(_: SQLiteStore, identity: Identity) -> wire.Key:
@@ -127,10 +114,7 @@ class _Local:
         return self._with(act)
 
     def revoke(self, id: str) -> wire.Key:
-        async def act(store: SQLiteStore, identity: Identity) -> wire.Key:
-            await identity.revoke(id)
-            key = await store.key(id)
-            assert key is not None
-            return tell_key(key)
+        async def act(_: SQLiteStore, identity: Identity) -> wire.Key:
+            return tell_key(await identity.revoke(id))
 
         return self._with(act)

@@ -157,11 +157,12 @@ class Identity:
         self._forget(key_id)
         return msgspec.structs.replace(key, hint=hint), secret
 
-    async def revoke(self, key_id: str) -> None:
-        """Revoke a key, at once."""
-        await self._active(key_id)
-        await self._store.revoke_key(key_id, milliseconds())
+    async def revoke(self, key_id: str) -> Key:
+        """Revoke a key, at once; return what is left of it."""
+        key, now = await self._active(key_id), milliseconds()
+        await self._store.revoke_key(key_id, now)
         self._forget(key_id)
+        return msgspec.structs.replace(key, revoked_at=now)
 
     async def _active(self, key_id: str) -> Key:
         """The key of this id. Raises `Refusal` for none, or a revoked one."""

@@ -15,7 +15,7 @@ from chatloom.server.chat.message import Message
 from chatloom.server.models.driver import Delta, Finish, ProviderError, Served, Text, Usage
 from chatloom.server.protocols.completions import write_stream
 from chatloom.server.refusal import Refusal
-from chatloom.server.store.contract import Settlement
+from chatloom.server.store.contract import Node, Settlement
 from chatloom.server.store.sqlite import SQLiteStore
 from support.house import PRICE, WHOLE, House, Step, a_house
 
@@ -271,6 +271,24 @@ async def test_a_turn_whose_end_could_not_be_stored_is_closed_later_free_of_char
         assert stored is not None
         assert (stored.outcome, stored.cost, stored.message_id) == ("provider_error", 0, None)
         assert (await house.store.check()).problems == []
+
+
+async def test_an_answer_that_makes_no_node_does_not_keep_its_turn_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot(*_: object, **__: object) -> list[Node]:
+        raise ValueError("no node can be made of it")
+
+    monkeypatch.setattr(live, "grow", cannot)
+    monkeypatch.setattr(live, "RELEASE_PAUSES", (0.0,))
+    async with a_house(tmp_path, WHOLE) as house:
+        turn = await house.turns.begin(house.ask())
+        await told_until_broken(turn)
+        for _ in range(5000):
+            if house.turns.live(house.account_id, turn.id) is None:
+                break
+            await asyncio.sleep(0.001)
+        assert (await house.store.check()).open_turns == []
 
 
 class Forgetful(SQLiteStore):

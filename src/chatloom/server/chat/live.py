@@ -210,7 +210,9 @@ class LiveTurn:
         if self.problem is None and outcome != "cancelled":
             last_words += [delta for delta in self._held if isinstance(delta, Finish)]
             last_words += [usage] if usage is not None else []
-        settlement = self._settlement(outcome, usage, last_words)
+        keeps = self.answer.said_something or (self.problem is None and outcome != "cancelled")
+        nodes, answers = self._nodes(usage) if keeps else ([], [])
+        settlement = self._settlement(outcome, usage, last_words, nodes, answers)
         await self._store.settle(settlement)
         self.message_id, self.usage = settlement.head_id, usage
         return last_words
@@ -219,23 +221,22 @@ class LiveTurn:
         """Settle a turn whose answer could not be stored: without it, and free of charge."""
         for pause in RELEASE_PAUSES:
             await asyncio.sleep(pause)
-            settlement = msgspec.structs.replace(
-                self._settlement("provider_error", None, ()), nodes=[], head_id=None
-            )
             try:
-                await self._store.settle(settlement)
+                await self._store.settle(self._settlement("provider_error", None))
             except Exception as error:
                 _log.warning("turn %s is still open: %s", self.id, error)
             else:
                 return
 
     def _settlement(
-        self, outcome: Outcome, usage: Usage | None, last_words: Sequence[Delta]
+        self,
+        outcome: Outcome,
+        usage: Usage | None,
+        last_words: Sequence[Delta] = (),
+        nodes: Sequence[Node] = (),
+        answers: Sequence[Node] = (),
     ) -> Settlement:
-        now = milliseconds()
-        keeps = self.answer.said_something or (self.problem is None and outcome != "cancelled")
-        nodes, answers = self._nodes(usage, now) if keeps else ([], [])
-        price = self.opening.price
+        price, now = self.opening.price, milliseconds()
         return Settlement(
             opening=self.opening,
             outcome=outcome,
@@ -253,10 +254,13 @@ class LiveTurn:
             ended_at=now,
         )
 
-    def _nodes(self, usage: Usage | None, now: int) -> tuple[list[Node], list[Node]]:
+    def _nodes(self, usage: Usage | None) -> tuple[list[Node], list[Node]]:
         """The nodes of what was asked, and of each answer to it."""
         growing = partial(
-            grow, conversation_id=self.opening.conversation_id, turn_id=self.id, now=now
+            grow,
+            conversation_id=self.opening.conversation_id,
+            turn_id=self.id,
+            now=milliseconds(),
         )
         asked = growing(self._parent, self._new, said_here=False)
         parent = asked[-1] if asked else self._parent

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from chatloom.core.secret import Secret
 from chatloom.server.call import Call, Reply, json_reply
-from chatloom.server.identity import SCOPES, is_control
+from chatloom.server.identity import SCOPES, Identity, is_control
 from chatloom.server.ids import is_id, milliseconds
 from chatloom.server.protocols.completions import turn_id_of
 from chatloom.server.protocols.moments import iso
@@ -112,15 +112,20 @@ async def create_key(call: Call) -> Reply:
     """Answer ``POST /admin/keys``; the only answer that ever shows the key's secret."""
     wanted = await call.read(wire.NewKey)
     _only_what_it_has(call.key, wanted.scopes)
+    return json_reply(await make_key(call.services.identity, wanted), 201)
+
+
+async def make_key(identity: Identity, wanted: wire.NewKey) -> wire.Key:
+    """Make a key as *wanted*, and show its secret."""
     days = wanted.expires_in_days
-    key, secret = await call.services.identity.mint(
+    key, secret = await identity.mint(
         name=wanted.name,
         account_id=wanted.account_id,
         scopes=wanted.scopes,
         models=wanted.models,
         expires_at=None if days is None else milliseconds() + int(days * 86_400_000),
     )
-    return json_reply(tell_key(key, secret), 201)
+    return tell_key(key, secret)
 
 
 def _only_what_it_has(key: contract.Key, scopes: Iterable[str]) -> None:
@@ -145,10 +150,7 @@ async def rotate_key(call: Call) -> Reply:
 
 async def revoke_key(call: Call) -> Reply:
     """Answer ``DELETE /admin/keys/{key_id}``."""
-    await call.services.identity.revoke(call.parts["key_id"])
-    key = await call.services.store.key(call.parts["key_id"])
-    assert key is not None
-    return json_reply(tell_key(key))
+    return json_reply(tell_key(await call.services.identity.revoke(call.parts["key_id"])))
 
 
 def tell_key(key: contract.Key, secret: Secret | None = None) -> wire.Key:

@@ -52,9 +52,7 @@ class Dialects:
         }
         payload |= msgspec.to_builtins(prompt.parameters)
         if prompt.streamed:
-            options = prompt.extra.get("stream_options")
-            asked = options if isinstance(options, dict) else {}
-            payload |= {"stream": True, "stream_options": {**asked, "include_usage": True}}
+            payload |= {"stream": True, "stream_options": {"include_usage": True}}
         for name in self._refused.get(prompt.model, ()):
             value = payload.pop(name, None)
             if value is not None and name in _RENAMED:
