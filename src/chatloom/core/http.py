@@ -9,6 +9,8 @@ from urllib.parse import quote
 import msgspec
 
 if TYPE_CHECKING:
+    from chatloom.core.errors import ChatloomError
+
     JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
     """Anything JSON can say."""
 else:
@@ -42,6 +44,10 @@ class Request(msgspec.Struct, frozen=True):
     timeouts: Timeouts = Timeouts()
     deadline: float | None = None
     """When the whole call must be over, retries included, by `Outside.now`."""
+    max_retries: int | None = None
+    """How often to repeat it at most; `None` leaves that to the client's habit."""
+    attempt: int = 1
+    """The how manieth time it is sent."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -82,6 +88,27 @@ class Arriving(Protocol):
         ...
 
 
+class Ending(msgspec.Struct, frozen=True):
+    """How a streamed answer ended: whole, with an error, or, with neither, left by its reader."""
+
+    complete: bool = False
+    error: ChatloomError | None = None
+    usage: JSON = None
+    """The usage it told, in the server's words."""
+
+
+class Follower(Protocol):
+    """Is told how a streamed answer fares; both are called on the reader's way, so be quick."""
+
+    def piece(self, piece: object) -> None:
+        """Take note of *piece*, which its reader is handed next."""
+        ...
+
+    def over(self, ending: Ending) -> None:
+        """Take note of the end; called once."""
+        ...
+
+
 class Response(msgspec.Struct):
     """What came back. A streamed request leaves the body *arriving*."""
 
@@ -91,6 +118,9 @@ class Response(msgspec.Struct):
     body: bytes = b""
     arriving: Arriving | None = None
     attempts: int = 1
+    """How often the request was sent; 0 where a cache had the answer."""
+    followers: tuple[Follower, ...] = ()
+    """Who is told how a streamed answer fares; policies add themselves."""
 
     async def read(self) -> bytes:
         """Read the body to its end."""
