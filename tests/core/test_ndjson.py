@@ -112,6 +112,14 @@ def test_many_lines_may_be_larger_than_the_limit_together() -> None:
     assert len(lines(b'{"a":1}\n' * 1000, limit=100)) == 1000
 
 
+def test_a_line_may_come_in_very_many_reads() -> None:
+    """Were all read again each time, this would take minutes."""
+    decoder = LineDecoder()
+    for _ in range(100_000):
+        assert not decoder.feed(b"12345678901234567890")
+    assert len(decoder.feed(b"\n")) == 1
+
+
 PARTS = st.sampled_from([b"{}", b"12", b'"\xc3\xa9"', b"\xff", b" ", b"\n", b"\n", b"\r\n", b"\r"])
 STREAMS = st.tuples(
     st.sampled_from([b"", b"\xef\xbb\xbf", b"\xef\xbb"]),

@@ -49,7 +49,7 @@ class EventStreamDecoder:
             chunk = self._without_bom(chunk)
         if b"\r" in chunk or self._after_cr:
             chunk = self._with_line_feeds(chunk)
-        if b"\n" not in chunk:
+        if b"\n\n" not in chunk and not self._is_ended_by(chunk):
             self._keep(chunk)
             return []
         if self._waiting:
@@ -65,6 +65,10 @@ class EventStreamDecoder:
             if event is not None:
                 events.append(event)
         return events
+
+    def _is_ended_by(self, chunk: bytes) -> bool:
+        """Whether *chunk* begins with the second line feed of a blank line."""
+        return bool(self._waiting) and self._waiting[-1][-1:] == b"\n" == chunk[:1]
 
     def _keep(self, rest: bytes) -> None:
         if rest:
