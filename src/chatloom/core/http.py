@@ -95,6 +95,10 @@ class Ending(msgspec.Struct, frozen=True):
     error: ChatloomError | None = None
     usage: JSON = None
     """The usage it told, in the server's words."""
+    model: str | None = None
+    """The model that answered, where the reading knows it."""
+    finish_reason: str | None = None
+    """Why the answer ended, in the server's word, where the reading knows it."""
 
 
 class Follower(Protocol):
