@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from typing import cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypedDict, cast
 
+from chatloom.core.engine import Engine, Mode, Sync, unnamed
 from chatloom.core.errors import ChatloomError, SettingsError
-from chatloom.core.operations import Engine, Mode, Sync, unnamed
+from chatloom.core.manner import Manner, merged, query_pairs, waiting
 from chatloom.core.outside import Outside, Policy
 from chatloom.core.secret import Secret
 from chatloom.core.settings import Habits, Settings, resolve
+from chatloom.policies.hooks import Hooks
 from chatloom.policies.identify import Identify
 from chatloom.policies.log import Log
 from chatloom.policies.retry import Retry
@@ -58,28 +60,64 @@ def _write_log(line: str) -> None:
     logging.getLogger("chatloom.client").info(line)
 
 
+class ClientOptions(TypedDict, total=False):
+    """What every client takes beside what its document names."""
+
+    max_retries: int | None
+    """How often a request is repeated at most; 2 unless told otherwise."""
+    total_timeout: float | None
+    """Seconds for a whole call, retries and a streamed body included; `None` for no limit."""
+    default_headers: Mapping[str, str]
+    """Sent with every request; one of the same name as the client's own replaces it."""
+    default_query: Mapping[str, str | int | float | bool]
+    """Added to the query string of every request."""
+    policies: Sequence[Policy]
+    """Middleware around each attempt; the first one sees a request first."""
+    hooks: Hooks
+    """Functions to call as requests go out and answers come in."""
+
+
 def engine(
     mode: type[Mode],
     settings: Settings,
     sign: Callable[[Secret], Policy],
     *,
     agent: str,
+    options: ClientOptions,
     named: Callable[[ChatloomError], ChatloomError] = unnamed,
-    retry: Policy | None = None,
+    retry: Callable[[int], Retry] = Retry,
 ) -> Engine[Mode]:
-    """Build the engine of a client; *sign* makes the policy that signs with the key."""
-    policies: list[Policy] = [Identify(), retry or Retry(settings.max_retries)]
+    """Build the engine of a client.
+
+    *sign* makes the policy that signs with the key, *retry* the one that repeats,
+    from the number of times it may. Raises `SettingsError`.
+    """
+    hooks = options.get("hooks") or Hooks()
+    repeating = retry(settings.max_retries)
+    repeating.on_retry = hooks.on_retry
+    policies: list[Policy] = [Identify(), repeating]
+    if "hooks" in options:
+        policies.append(hooks)
+    policies += options.get("policies", ())
     if settings.api_key:
         policies.append(sign(settings.api_key))
     if settings.log:
         policies.append(Log(_write_log))
     return Engine(
         mode,
-        _transport(mode is Sync, settings.base_url),
+        _transport(issubclass(mode, Sync), settings.base_url),
         policies,
-        named=named,
+        named=hooks.heard_by(named),
+        manner=_manner(settings, agent, options),
+    )
+
+
+def _manner(settings: Settings, agent: str, options: ClientOptions) -> Manner:
+    return Manner(
         timeouts=settings.timeouts,
-        headers=(("user-agent", agent),),
+        total_timeout=waiting("total_timeout", options.get("total_timeout")),
+        headers=merged((("user-agent", agent),), options.get("default_headers", {})),
+        query=query_pairs(options.get("default_query", {})),
     )
 
 

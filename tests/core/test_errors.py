@@ -11,6 +11,7 @@ import pytest
 
 import chatloom.core.errors as errors
 import chatserver_sdk
+from chatloom.core.engine import Engine, Sync
 from chatloom.core.errors import (
     AnswerError,
     ChatloomError,
@@ -25,7 +26,6 @@ from chatloom.core.errors import (
     refused,
 )
 from chatloom.core.http import Request, Response
-from chatloom.core.operations import Engine, Sync
 from chatloom.core.outside import Policy
 from chatloom.core.secret import Secret
 from chatloom.policies.authorize import Authorize

@@ -13,6 +13,7 @@ from unittest.mock import AsyncMock, NonCallableMagicMock, create_autospec
 
 import pytest
 
+from chatloom.core.engine import Async, Engine, Sync
 from chatloom.core.errors import (
     AnswerError,
     ChatloomError,
@@ -21,7 +22,8 @@ from chatloom.core.errors import (
     TransportError,
 )
 from chatloom.core.http import Response, Timeouts
-from chatloom.core.operations import Async, Engine, Sync, operation
+from chatloom.core.manner import Manner
+from chatloom.core.operations import operation
 from chatloom.core.pages import AsyncPages, Pages
 from chatserver_sdk import (
     AsyncChatServerClient,
@@ -226,7 +228,8 @@ def test_what_is_none_is_left_out_of_the_query(
 
 def test_requests_carry_the_clients_habits() -> None:
     outside = Scripted(WORDS, WORDS)
-    engine = Engine(Sync, outside, timeouts=Timeouts(1, 2), headers=(("user-agent", "toy"),))
+    manner = Manner(timeouts=Timeouts(1, 2), headers=(("user-agent", "toy"),))
+    engine = Engine(Sync, outside, manner=manner)
     ToyClient(engine).ask("hi")
     ToyClient(engine).find("hi")
     post, get = outside.requests
@@ -241,7 +244,7 @@ def test_a_total_timeout_sets_the_deadline(
     total_timeout: float | None, deadline: float | None
 ) -> None:
     outside = Scripted(WORDS)
-    ToyClient(Engine(Sync, outside, total_timeout=total_timeout)).ask("hi")
+    ToyClient(Engine(Sync, outside, manner=Manner(total_timeout=total_timeout))).ask("hi")
     assert outside.requests[0].deadline == deadline
 
 

@@ -7,6 +7,7 @@ import gc
 
 import pytest
 
+from chatloom.core.engine import Async, Engine, Sync
 from chatloom.core.errors import (
     ConnectError,
     StatusError,
@@ -16,7 +17,6 @@ from chatloom.core.errors import (
 )
 from chatloom.core.event_stream import encode_event
 from chatloom.core.http import Response
-from chatloom.core.operations import Async, Engine, Sync
 from chatloom.core.streams import AsyncStream, Stream
 from support.readers import Open
 from support.scripted import Body, Scripted, arriving

@@ -15,9 +15,10 @@ from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_typ
 
 import pytest
 
+from chatloom.core.engine import Async, Engine, Sync
 from chatloom.core.errors import ChatloomError
 from chatloom.core.http import Request, Response
-from chatloom.core.operations import Async, Engine, PerMode, Resource, Sync
+from chatloom.core.operations import PerMode, Resource
 from chatloom.policies.identify import Identify
 from support.scripted import Answer, Body, Scripted
 

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias
 
+from chatloom.core.engine import Async, Engine, Sync
 from chatloom.core.http import Response
-from chatloom.core.operations import Async, Engine, Sync
 from support.scripted import Scripted
 from support.toy import AsyncToyClient, ToyClient
 

@@ -5,20 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from chatloom.core.clients import AwaitingClient, BlockingClient
+from chatloom.core.engine import Async, Mode, Sync
 from chatloom.core.errors import ChatloomError, StreamError
 from chatloom.core.event_stream import EventStreamDecoder
-from chatloom.core.operations import (
-    Async,
-    AwaitingClient,
-    BlockingClient,
-    Mode,
-    Resource,
-    Sync,
-    operation,
-    paginated,
-    streaming,
-    typed,
-)
+from chatloom.core.operations import Resource, operation, paginated, streaming, typed
 from chatloom.core.pages import AsyncPages
 from chatloom.core.streams import AsyncStream, Reading
 
@@ -88,7 +79,7 @@ class Toy(Resource[Mode]):
     @streaming
     def tell(self) -> AsyncStream[str, str]:
         """Tell a story, word by word."""
-        return AsyncStream(self._opening("/tell", {}), Words(), self._engine.named, "POST /tell")
+        return AsyncStream(self._opening("/tell", {}), Words())
 
     @paginated
     def count(self, start: int = 1) -> AsyncPages[int]:

@@ -24,8 +24,8 @@ from chatloom import (
     TransportError,
     Truncated,
 )
+from chatloom.core.engine import Async, Sync
 from chatloom.core.http import JSON
-from chatloom.core.operations import Async, Sync
 from chatloom.core.secret import Secret
 from chatserver_sdk import (
     AsyncChatServerClient,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 from chatloom import __version__
-from chatloom.core.operations import Async, AwaitingClient, BlockingClient, Mode, Sync
+from chatloom.core.clients import AwaitingClient, BlockingClient
+from chatloom.core.engine import Async, Mode, RawAsync, RawSync, Sync
 from chatloom.core.secret import Secret
 from chatloom.core.settings import Habits
-from chatloom.engines import engine, settings
+from chatloom.core.spelling import spelled_out
+from chatloom.engines import ClientOptions, engine, settings
 from chatloom.policies.authorize import Authorize
 from chatserver_sdk.completions import ChatServer
 from chatserver_sdk.exceptions import documented
@@ -23,24 +27,33 @@ _HABITS = Habits(
 class _Configured(ChatServer[Mode]):
     """How either client is set up."""
 
+    @spelled_out(ClientOptions)
     def __init__(
         self,
         api_key: str | Secret | None = None,
         base_url: str = _HABITS.base_url,
         timeout: float | None = 30,
-        *,
-        max_retries: int | None = None,
+        **options: Unpack[ClientOptions],
     ) -> None:
         """Set up the client; nothing is sent yet. Raises `chatloom.SettingsError`."""
         told = settings(
-            _HABITS, base_url=base_url, api_key=api_key, timeout=timeout, max_retries=max_retries
+            _HABITS,
+            base_url=base_url,
+            api_key=api_key,
+            timeout=timeout,
+            max_retries=options.get("max_retries"),
         )
-        agent = f"chatloom-chatserver/{__version__}"
-        made = engine(self._fixed_mode(), told, Authorize, agent=agent, named=documented)
+        made = engine(
+            self._fixed_mode(),
+            told,
+            Authorize,
+            agent=f"chatloom-chatserver/{__version__}",
+            options=options,
+            named=documented,
+        )
         super().__init__(made)
         self.base_url = told.base_url
         self.api_key = told.api_key
-        self.timeout = told.timeout
 
 
 class ChatServerClient(_Configured[Sync], BlockingClient):
@@ -49,8 +62,14 @@ class ChatServerClient(_Configured[Sync], BlockingClient):
     *timeout* is in seconds, for connecting and for each read. What is not given
     comes from ``CHATSERVER_API_KEY`` and ``CHATSERVER_BASE_URL``, then from
     ``CHATLOOM_API_KEY``, ``CHATLOOM_BASE_URL``, ``CHATLOOM_TIMEOUT`` and
-    ``CHATLOOM_MAX_RETRIES``, then from the configuration file.
+    ``CHATLOOM_MAX_RETRIES``, then from the configuration file. The options are
+    those of every client of this family, see `chatloom.engines.ClientOptions`.
     """
+
+    @property
+    def with_raw_response(self) -> ChatServer[RawSync]:
+        """The same calls, each answering with a `Raw`: the HTTP response beside the answer."""
+        return ChatServer(self._engine.in_mode(RawSync))
 
 
 class AsyncChatServerClient(_Configured[Async], AwaitingClient):
@@ -58,6 +77,11 @@ class AsyncChatServerClient(_Configured[Async], AwaitingClient):
 
     Takes the same arguments as `ChatServerClient`, from the same places.
     """
+
+    @property
+    def with_raw_response(self) -> ChatServer[RawAsync]:
+        """The same calls, each answering with a `Raw`: the HTTP response beside the answer."""
+        return ChatServer(self._engine.in_mode(RawAsync))
 
 
 def create_client(

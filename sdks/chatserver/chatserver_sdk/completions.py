@@ -7,8 +7,10 @@ from typing import Literal, Protocol, TypeVar, overload
 
 import msgspec
 
+from chatloom.core.engine import Mode
 from chatloom.core.http import JSON
-from chatloom.core.operations import Mode, PerMode, Resource, operation, streamable, typed
+from chatloom.core.operations import PerMode, Resource, operation, streamable, typed
+from chatloom.core.raw import Raw
 from chatserver_sdk.models import (
     ChatCompletionResponse,
     MessageLike,
@@ -186,13 +188,13 @@ class ChatServer(Resource[Mode]):
             payload["metadata"] = told
         if not stream:
             return self._post(_PATH, payload, _completion)
-        return AsyncCompletionStream(
-            self._opening(_PATH, payload), CompletionReading(), self._engine.named, f"POST {_PATH}"
-        )
+        return AsyncCompletionStream(self._opening(_PATH, payload), CompletionReading())
 
     create_completion: PerMode[
         CreateCompletion[ChatCompletionResponse, CompletionStream],
         CreateCompletion[Coroutine[None, None, ChatCompletionResponse], AsyncCompletionStream],
+        CreateCompletion[Raw[ChatCompletionResponse], CompletionStream],
+        CreateCompletion[Coroutine[None, None, Raw[ChatCompletionResponse]], AsyncCompletionStream],
     ] = streamable(_create_completion)
 
     @operation

@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar, cast
 
+from chatloom.core.clients import BlockingClient
+from chatloom.core.engine import Engine, Sync
 from chatloom.core.http import path
-from chatloom.core.operations import BlockingClient, Engine, Sync, operation, typed
+from chatloom.core.operations import operation, typed
 from chatloom.core.secret import Secret
 from chatloom.policies.authorize import Authorize
 from chatloom.server.identity import Identity

@@ -6,15 +6,18 @@
 
 On a ``Models[Async]`` the method is what it looks like. On a ``Models[Sync]``
 it is a plain function that returns the `ModelList` itself, to callers and to
-`inspect` alike. A class that has fixed its mode (``class Client(Models[Sync])``)
-shows the same on the class as on its instances.
+`inspect` alike. On a ``Models[RawSync]`` or ``Models[RawAsync]`` it answers with
+a `Raw`, which holds the HTTP response beside the `ModelList`. A class that has
+fixed its mode (``class Client(Models[Sync])``) shows the same on the class as on
+its instances.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Coroutine, Hashable, Sequence
+from collections.abc import Callable, Coroutine, Hashable
+from copy import copy
 from functools import cache
 from types import FunctionType, MethodType
 from typing import (
@@ -34,107 +37,21 @@ from typing import (
 
 import msgspec
 
-from chatloom.core.complaint import Complaint
-from chatloom.core.errors import AnswerError, ChatloomError, StatusError
-from chatloom.core.http import UNREADABLE, Request, Response, Timeouts
+from chatloom.core.engine import Async, Engine, Mode, RawAsync, RawSync, Sync
+from chatloom.core.errors import AnswerError
+from chatloom.core.http import UNREADABLE, Request, Response
 from chatloom.core.inline import run_inline
-from chatloom.core.outside import Outside, Policy, guard
+from chatloom.core.manner import query_pairs
 from chatloom.core.pages import AsyncPages, Pages
-from chatloom.core.streams import AsyncStream, Piece, Stream, Whole
+from chatloom.core.raw import Raw
+from chatloom.core.streams import AsyncStream, Opening, Piece, Stream, Whole
 
 P = ParamSpec("P")
 T = TypeVar("T")
-A = TypeVar("A")
 S = TypeVar("S")
-
-
-class Sync:
-    """Marks a client whose methods block."""
-
-
-class Async:
-    """Marks a client whose methods are awaited."""
-
-
-Mode = TypeVar("Mode", bound=Sync | Async)
-
-
-def unnamed(error: ChatloomError) -> ChatloomError:
-    """Leave an error as it is; an SDK turns it into its own documented one instead."""
-    return error
-
-
-class Engine(Generic[Mode]):
-    """What runs a client: an outside world, whether to block on it, and its habits."""
-
-    def __init__(
-        self,
-        mode: type[Mode],
-        outside: Outside,
-        policies: Sequence[Policy] = (),
-        *,
-        named: Callable[[ChatloomError], ChatloomError] = unnamed,
-        timeouts: Timeouts | None = None,
-        total_timeout: float | None = None,
-        headers: tuple[tuple[str, str], ...] = (),
-    ) -> None:
-        self.mode = mode
-        self.outside = guard(outside, policies)
-        self.named = named
-        self.timeouts = timeouts or Timeouts()
-        self.total_timeout = total_timeout
-        self.headers = headers
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        query: tuple[tuple[str, str], ...] = (),
-        body: bytes | None = None,
-        streamed: bool = False,
-    ) -> Request:
-        """Build a request with this client's habits."""
-        headers = self.headers
-        if body is not None:
-            headers = (*headers, ("content-type", "application/json"))
-        deadline = None
-        if self.total_timeout is not None:
-            deadline = self.outside.now() + self.total_timeout
-        return Request(method, path, query, headers, body or b"", streamed, self.timeouts, deadline)
-
-    async def send(self, request: Request) -> Response:
-        """Send *request*; an error status, or no answer, raises the SDK's own error."""
-        try:
-            response = await self.outside.send(request)
-            if response.status >= 300:
-                await response.read()
-        except ChatloomError as error:
-            named = self.named(error)
-            if named is error:
-                raise
-            raise named from error
-        if response.status >= 300:
-            complaint = Complaint.of(response, self.outside.wall_time())
-            raise self.named(_refusal(request, response, complaint))
-        return response
-
-
-def _refusal(request: Request, response: Response, complaint: Complaint) -> StatusError:
-    error = StatusError(
-        complaint.message or f"HTTP {response.status}",
-        status_code=response.status,
-        code=complaint.code,
-        request_id=response.headers.get("x-request-id"),
-        retry_after=complaint.retry_after,
-        attempts=response.attempts,
-        body=complaint.body,
-    )
-    error.add_note(f"{response.status} from {request}")
-    return error
-
-
-Opening: TypeAlias = Callable[[], Coroutine[object, None, Response]]
-"""Sends the request of a streamed answer, when it is time."""
+A = TypeVar("A")
+RS = TypeVar("RS")
+RA = TypeVar("RA")
 
 
 class Resource(Generic[Mode]):
@@ -167,14 +84,23 @@ class Resource(Generic[Mode]):
     def __init__(self, engine: Engine[Mode]) -> None:
         self._engine = engine
 
+    def _through(self, engine: Engine[Mode]) -> Self:
+        """Offer the same over another engine, the resources within included."""
+        twin = copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, Resource):
+                resource = cast("Resource[Mode]", value)
+                vars(twin)[name] = resource._through(engine)
+        twin._engine = engine
+        return twin
+
     async def _get(self, path: str, read: Callable[[bytes], T], **query: object) -> T:
         """GET; ``None`` values are left out of the query string."""
-        asked = tuple((name, str(value)) for name, value in query.items() if value is not None)
-        return await self._send(self._engine.request("GET", path, asked), read)
+        return await self._send(self._engine.request("GET", path, query_pairs(query)), read)
 
     async def _post(self, path: str, payload: object, read: Callable[[bytes], T]) -> T:
-        body = msgspec.json.encode(payload)
-        return await self._send(self._engine.request("POST", path, (), body), read)
+        engine = self._engine
+        return await self._send(engine.request("POST", path, (), engine.encode(payload)), read)
 
     async def _send(self, request: Request, read: Callable[[bytes], T]) -> T:
         response = await self._engine.send(request)
@@ -185,13 +111,14 @@ class Resource(Generic[Mode]):
 
     def _opening(self, path: str, payload: object) -> Opening:
         """Prepare a POST whose answer is wanted piece by piece."""
-        body = msgspec.json.encode(payload)
+        engine = self._engine
+        body = engine.encode(payload)
 
-        async def opening() -> Response:
-            request = self._engine.request("POST", path, (), body, streamed=True)
-            return await self._engine.send(request.with_header("accept", "text/event-stream"))
+        async def send() -> Response:
+            request = engine.request("POST", path, (), body, streamed=True)
+            return await engine.send(request.with_header("accept", "text/event-stream"))
 
-        return opening
+        return Opening(f"POST {path}", send, engine.named)
 
 
 def _nonsense(request: Request, response: Response, reason: Exception) -> AnswerError:
@@ -219,13 +146,13 @@ class _Settling(Protocol):
     def __call__(self, answer: Any, /) -> Any: ...
 
 
-class PerMode(Generic[S, A]):
-    """An attribute that is an ``S`` on a blocking client and an ``A`` on an async one."""
+class PerMode(Generic[S, A, RS, RA]):
+    """An attribute of another type in each mode: blocking, awaited, and the two with a `Raw`."""
 
     def __init__(self, method: Callable[..., Any], settle: _Settling) -> None:
         self._method = method
         self._settle = settle
-        self._blocking: Callable[..., Any] | None = None
+        self._offered: dict[type, Callable[..., Any]] = {Async: method}
         self.__doc__ = method.__doc__
 
     def __set_name__(self, owner: type[Resource[Any]], name: str) -> None:
@@ -239,65 +166,124 @@ class PerMode(Generic[S, A]):
     def __get__(self, resource: Resource[Sync], owner: type[Resource[Any]]) -> S: ...
     @overload
     def __get__(self, resource: Resource[Async], owner: type[Resource[Any]]) -> A: ...
+    @overload
+    def __get__(self, resource: Resource[RawSync], owner: type[Resource[Any]]) -> RS: ...
+    @overload
+    def __get__(self, resource: Resource[RawAsync], owner: type[Resource[Any]]) -> RA: ...
     def __get__(self, resource: Any, owner: type[Resource[Any]]) -> Any:
-        fixed = owner._mode  # pyright: ignore[reportPrivateUsage]
-        mode = fixed if resource is None else resource._engine.mode
-        function = self._blocking or self._block() if mode is Sync else self._method
+        fixed = owner._mode  # pyright: ignore[reportPrivateUsage] - the two are one
+        mode = (fixed or Async) if resource is None else resource._engine.mode
+        function = self._offered.get(mode) or self._offer(mode)
         return function if resource is None else MethodType(function, resource)
 
-    def _block(self) -> Callable[..., Any]:
-        method, settle = self._method, self._settle
+    def _offer(self, mode: type) -> Callable[..., Any]:
+        """Make the method of a mode when it is first asked for."""
+        method, settle, noted = self._method, self._settle, _noted
 
-        def settled(*args: Any, **kwargs: Any) -> Any:
+        def blocking(*args: Any, **kwargs: Any) -> Any:
             return settle(method(*args, **kwargs))
 
-        # Its annotations are looked up among the method's globals.
-        names = cast("FunctionType", method).__globals__
-        blocking = FunctionType(settled.__code__, names, None, None, settled.__closure__)
-        # Not functools.wraps: whoever unwraps would find a coroutine function again.
-        signature = inspect.signature(method)
-        answer = _blocking_name(signature.return_annotation)
-        blocking.__name__ = method.__name__
-        blocking.__qualname__ = method.__qualname__
-        blocking.__module__ = method.__module__
-        blocking.__doc__ = method.__doc__
-        blocking.__annotations__ = {**method.__annotations__, "return": answer}
-        blocking.__dict__["__signature__"] = signature.replace(return_annotation=answer)
-        self._blocking = blocking
-        return blocking
+        def raw(*args: Any, **kwargs: Any) -> Any:
+            return noted(method, *args, **kwargs)
+
+        def blocking_raw(*args: Any, **kwargs: Any) -> Any:
+            return settle(noted(method, *args, **kwargs))
+
+        ways: dict[type, Callable[..., Any]]
+        ways = {Sync: blocking, RawAsync: raw, RawSync: blocking_raw}
+        self._offered[mode] = offered = _spoken_as(method, ways[mode], mode)
+        return offered
 
 
-def _blocking_name(answer: object) -> object:
-    """What a blocking caller gets where an async one gets *answer*, an annotation."""
+def _spoken_as(method: Callable[..., Any], way: Callable[..., Any], mode: type) -> FunctionType:
+    """Give *way* the name, the words and the signature of *method*."""
+    written = cast("FunctionType", way)
+    # Its annotations are looked up among the method's globals.
+    names = cast("FunctionType", method).__globals__
+    offered = FunctionType(written.__code__, names, None, None, written.__closure__)
+    # Not functools.wraps: whoever unwraps would find a coroutine function again.
+    signature = inspect.signature(method)
+    answer = _answer_name(signature.return_annotation, inspect.iscoroutinefunction(method), mode)
+    offered.__name__ = method.__name__
+    offered.__qualname__ = method.__qualname__
+    offered.__module__ = method.__module__
+    offered.__doc__ = method.__doc__
+    offered.__annotations__ = {**method.__annotations__, "return": answer}
+    offered.__dict__["__signature__"] = signature.replace(return_annotation=answer)
+    return offered
+
+
+def _answer_name(answer: object, is_coroutine: bool, mode: type) -> object:
+    """What a caller in *mode* gets where an async one gets *answer*, an annotation."""
     if not isinstance(answer, str):
         return answer
-    settled = re.sub(r"Coroutine\[\w+, \w+, ([^|]+)\](?= \||$)", r"\1", answer)
-    return re.sub(r"\bAsync(?=[A-Z])", "", settled)
+    if is_coroutine:
+        answer = f"Coroutine[None, None, {answer}]"
+    if mode in (RawSync, RawAsync):
+        answer = _COROUTINE.sub(r"Coroutine[None, None, Raw[\1]]", answer)
+    if mode is RawAsync:
+        return answer
+    return re.sub(r"\bAsync(?=[A-Z])", "", _COROUTINE.sub(r"\1", answer))
+
+
+_COROUTINE = re.compile(r"Coroutine\[\w+, \w+, (.+?)\](?= \||$)")
+
+
+def _noted(method: Callable[..., Any], resource: Resource[Any], *args: Any, **kwargs: Any) -> Any:
+    """Call *method* so that its answer is a `Raw`; a stream or pages stay what they are."""
+    seen: list[Response] = []
+    engine = resource._engine.noting(seen)  # pyright: ignore[reportPrivateUsage] - the two are one
+    twin = resource._through(engine)  # pyright: ignore[reportPrivateUsage] - the two are one
+    answer = method(twin, *args, **kwargs)
+    return _with_response(answer, seen) if inspect.iscoroutine(answer) else answer
+
+
+async def _with_response(answer: Coroutine[Any, Any, T], seen: list[Response]) -> Raw[T]:
+    parsed = await answer
+    return Raw(parsed, seen[-1])
 
 
 def operation(
     method: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]],
-) -> PerMode[Callable[P, T], Callable[P, Coroutine[None, None, T]]]:
+) -> PerMode[
+    Callable[P, T],
+    Callable[P, Coroutine[None, None, T]],
+    Callable[P, Raw[T]],
+    Callable[P, Coroutine[None, None, Raw[T]]],
+]:
     """Offer a method that answers once."""
     # Coroutine[None, None, T], for mypy: an explicit Any there turns gather()'s tuple into Any.
     return PerMode(method, run_inline)
 
 
+Streams: TypeAlias = PerMode[
+    Callable[P, Stream[Piece, Whole]],
+    Callable[P, AsyncStream[Piece, Whole]],
+    Callable[P, Stream[Piece, Whole]],
+    Callable[P, AsyncStream[Piece, Whole]],
+]
+
+
 def streaming(
     method: Callable[Concatenate[Any, P], AsyncStream[Piece, Whole]],
-) -> PerMode[Callable[P, Stream[Piece, Whole]], Callable[P, AsyncStream[Piece, Whole]]]:
-    """Offer a method that answers in pieces."""
+) -> Streams[P, Piece, Whole]:
+    """Offer a method that answers in pieces; a stream has its headers with it in every mode."""
     return PerMode(method, AsyncStream[Any, Any].settled)
 
 
 def paginated(
     method: Callable[Concatenate[Any, P], AsyncPages[T]],
-) -> PerMode[Callable[P, Pages[T]], Callable[P, AsyncPages[T]]]:
+) -> PerMode[
+    Callable[P, Pages[T]],
+    Callable[P, AsyncPages[T]],
+    Callable[P, Pages[T]],
+    Callable[P, AsyncPages[T]],
+]:
     """Offer a method that answers in pages."""
     return PerMode(method, AsyncPages[Any].settled)
 
 
-def streamable(method: Callable[..., Any]) -> PerMode[Any, Any]:
+def streamable(method: Callable[..., Any]) -> PerMode[Any, Any, Any, Any]:
     """Offer a method that answers once or in pieces, as its ``stream`` argument says.
 
     Overloads cannot be inferred, so annotate the result with what callers see.
@@ -307,35 +293,3 @@ def streamable(method: Callable[..., Any]) -> PerMode[Any, Any]:
         return answer.settled() if isinstance(answer, AsyncStream) else run_inline(answer)
 
     return PerMode(method, settle)
-
-
-class BlockingClient(Resource[Sync]):
-    """Closes like a file."""
-
-    def close(self) -> None:
-        """Give back every connection."""
-        run_inline(self._engine.outside.close())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class AwaitingClient(Resource[Async]):
-    """Closes like an async file."""
-
-    async def close(self) -> None:
-        """Give back every connection."""
-        await self._engine.outside.close()
-
-    async def aclose(self) -> None:
-        """Give back every connection; the same as `close`."""
-        await self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()

@@ -8,6 +8,7 @@ import msgspec
 
 from chatloom.core.errors import SettingsError
 from chatloom.core.http import Timeouts
+from chatloom.core.manner import waiting
 from chatloom.core.secret import Secret
 
 
@@ -82,9 +83,9 @@ def resolve(
         told = look_up(None, "CHATLOOM_MAX_RETRIES", "max_retries")
         max_retries = habits.max_retries if told is None else _whole("max_retries", told)
     return Settings(
-        base_url=_address(base_url).removesuffix(habits.path),
+        base_url=_address(base_url, habits.path),
         api_key=Secret(api_key) if isinstance(api_key, str) else api_key,
-        timeout=_waiting("timeout", timeout),
+        timeout=waiting("timeout", timeout),
         max_retries=max(0, max_retries),
         log=look_up(None, "CHATLOOM_LOG", "log"),
     )
@@ -100,11 +101,19 @@ def _checked(table: Mapping[str, object]) -> Mapping[str, object]:
     return table
 
 
-def _address(base_url: str) -> str:
-    address = base_url.strip().rstrip("/")
+EMBEDDED = "embedded:"
+"""How the address of a server inside this process begins."""
+
+
+def _address(base_url: str, path: str) -> str:
+    address = base_url.strip()
+    if address.startswith(EMBEDDED):
+        return address
     if not address.startswith(("http://", "https://")):
-        raise SettingsError(f"base_url must begin with http:// or https://, not {base_url!r}")
-    return address
+        raise SettingsError(
+            f"base_url must begin with http://, https:// or {EMBEDDED}, not {base_url!r}"
+        )
+    return address.rstrip("/").removesuffix(path)
 
 
 def _number(name: str, text: str) -> float:
@@ -119,10 +128,3 @@ def _whole(name: str, text: str) -> int:
         return int(text)
     except ValueError:
         raise SettingsError(f"{name} must be a whole number, not {text!r}") from None
-
-
-def _waiting(name: str, seconds: float | None) -> float | None:
-    if seconds is not None and not seconds > 0:
-        raise SettingsError(f"{name} must be more than 0 seconds, not {seconds}")
-    # Clocks cannot count much further, and nobody can tell the difference.
-    return None if seconds is not None and seconds > 1e9 else seconds

@@ -17,13 +17,30 @@ from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from chatloom.core.errors import ChatloomError, StreamError, Truncated
+from chatloom.core.http import Ending, Response
 from chatloom.core.inline import run_inline
 
 if TYPE_CHECKING:
-    from chatloom.core.http import JSON, Response
+    from chatloom.core.http import JSON
 
 Piece = TypeVar("Piece")
 Whole = TypeVar("Whole")
+
+
+class Opening:
+    """A request whose answer is wanted piece by piece, ready to be sent."""
+
+    def __init__(
+        self,
+        what: str,
+        send: Callable[[], Coroutine[object, None, Response]],
+        named: Callable[[ChatloomError], ChatloomError],
+    ) -> None:
+        self.what = what
+        """What to call it in errors: method and path."""
+        self.send = send
+        self.named = named
+        """Turns an error into the one the SDK documents."""
 
 
 class Reading(Generic[Piece, Whole]):
@@ -59,20 +76,17 @@ class AsyncStream(Generic[Piece, Whole]):
     headers known.
     """
 
-    def __init__(
-        self,
-        opening: Callable[[], Coroutine[object, None, Response]],
-        reading: Reading[Piece, Whole],
-        named: Callable[[ChatloomError], ChatloomError],
-        what: str,
-    ) -> None:
+    def __init__(self, opening: Opening, reading: Reading[Piece, Whole]) -> None:
         self._opening = opening
         self._reading = reading
-        self._named = named
-        self._what = what
         self._response: Response | None = None
         self._pieces: deque[Piece] = deque()
         self._over = False
+
+    @property
+    def status_code(self) -> int | None:
+        """The answer's HTTP status; `None` before it is opened."""
+        return self._response.status if self._response else None
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -97,12 +111,8 @@ class AsyncStream(Generic[Piece, Whole]):
 
     async def close(self) -> None:
         """Give the connection back; iterating afterwards finds nothing more."""
-        self._over = True
         self._pieces.clear()
-        response = self._response
-        if response is not None and response.arriving is not None:
-            arriving, response.arriving = response.arriving, None
-            await arriving.close()
+        await self._end(Ending(usage=self._reading.usage))
 
     def settled(self) -> Stream[Piece, Whole]:
         """Open the stream and offer it to a blocking caller."""
@@ -111,7 +121,7 @@ class AsyncStream(Generic[Piece, Whole]):
     async def _open(self) -> None:
         if self._response is None and not self._over:
             try:
-                self._response = await self._opening()
+                self._response = await self._opening.send()
             except BaseException:
                 self._over = True  # or the next look would send the request again
                 raise
@@ -122,35 +132,43 @@ class AsyncStream(Generic[Piece, Whole]):
         reading = self._reading
         while not self._over:
             if reading.complete:
-                await self.close()
+                await self._end(Ending(complete=True, usage=reading.usage))
             elif reading.failure is not None:
-                await self.close()
-                raise self._finished(reading.failure)
-            else:
-                self._pieces.extend(await self._read())
-                if self._pieces:
-                    return True
+                error = self._finished(reading.failure)
+                await self._end(Ending(error=error, usage=reading.usage))
+                raise error
+            elif pieces := await self._read():
+                self._pieces.extend(pieces)
+                return True
         return False
 
     async def _read(self) -> Sequence[Piece]:
-        assert self._response is not None
-        assert self._response.arriving is not None
+        response = self._response
+        assert response is not None
+        assert response.arriving is not None
         try:
-            data = await self._response.arriving.read()
+            data = await response.arriving.read()
             pieces = self._reading.feed(data)
+            for follower in response.followers:
+                for piece in pieces:
+                    follower.piece(piece)
         except ChatloomError as error:
-            self._abandon()
-            raise self._truncated(str(error)) from error
+            raise self._broken(str(error)) from error
         except BaseException:
             self._abandon()
             raise
         if not data:
-            self._abandon()
-            raise self._truncated("the answer ended before it said that it was done")
+            raise self._broken("the answer ended before it said that it was done")
         return pieces
 
+    def _broken(self, reason: str) -> ChatloomError:
+        """Give up the connection of an answer that stopped without its end."""
+        error = self._truncated(reason)
+        self._abandon(error)
+        return error
+
     def _truncated(self, reason: str) -> ChatloomError:
-        return self._finished(Truncated(f"{self._what}: {reason}"))
+        return self._finished(Truncated(f"{self._opening.what}: {reason}"))
 
     def _finished(self, error: StreamError) -> ChatloomError:
         """Tell *error* how far the answer came."""
@@ -158,20 +176,38 @@ class AsyncStream(Generic[Piece, Whole]):
         error.usage = self._reading.usage
         response = self._response
         if response is None:
-            return self._named(error)
+            return self._opening.named(error)
         error.status_code = error.status_code or response.status
         error.request_id = response.headers.get("x-request-id")
         error.attempts = response.attempts
         if turn := response.headers.get("x-chatloom-turn"):
             error.resume_token = f"{turn}:{self._reading.last_event_id}"
-        return self._named(error)
+        return self._opening.named(error)
 
-    def _abandon(self) -> None:
+    async def _end(self, ending: Ending) -> None:
+        """Give the connection back, and tell the followers."""
+        self._over = True
+        response = self._response
+        if response is not None and response.arriving is not None:
+            arriving, response.arriving = response.arriving, None
+            try:
+                await arriving.close()
+            finally:
+                self._tell(ending)
+
+    def _abandon(self, error: ChatloomError | None = None) -> None:
+        """Drop the connection at once, and tell the followers."""
         self._over = True
         response = self._response
         if response is not None and response.arriving is not None:
             arriving, response.arriving = response.arriving, None
             arriving.abandon()
+            self._tell(Ending(error=error, usage=self._reading.usage))
+
+    def _tell(self, ending: Ending) -> None:
+        assert self._response is not None
+        for follower in self._response.followers:
+            follower.over(ending)
 
     def __aiter__(self) -> Self:
         return self
@@ -209,6 +245,11 @@ class Stream(Generic[Piece, Whole]):
     def __init__(self, source: AsyncStream[Piece, Whole]) -> None:
         run_inline(source._open())
         self._source = source
+
+    @property
+    def status_code(self) -> int | None:
+        """The answer's HTTP status."""
+        return self._source.status_code
 
     @property
     def headers(self) -> Mapping[str, str]:

@@ -25,7 +25,9 @@ class Authorize:
 
     async def __call__(self, request: Request, outside: Outside, /) -> Response:
         key = self._key.reveal()
-        response = await outside.send(request.with_header(self._header, self._scheme + key))
+        if request.header(self._header) is None:  # else the caller's own, from extra_headers
+            request = request.with_header(self._header, self._scheme + key)
+        response = await outside.send(request)
         if response.status >= 400 and len(key) >= _TELLING:
             # Some servers repeat the key they refuse, and errors carry the answer's body.
             body = await response.read()

@@ -15,6 +15,10 @@ of a streamed answer has arrived.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import msgspec
+
 from chatloom.core.errors import ConnectError, TransportError
 from chatloom.core.http import Request, Response
 from chatloom.core.outside import Outside
@@ -39,6 +43,7 @@ class Retry:
         patience: float = 120.0,
         repeats_failed_posts: bool = False,
         repeats_lost_posts: bool = False,
+        on_retry: Callable[[Request, float, Response | TransportError], object] | None = None,
     ) -> None:
         self._max_retries = max_retries
         self._first_delay = first_delay
@@ -46,6 +51,8 @@ class Retry:
         self._patience = patience
         self._repeats_failed_posts = repeats_failed_posts
         self._repeats_lost_posts = repeats_lost_posts
+        self.on_retry = on_retry
+        """Told of each repetition before its wait, with the wait's seconds."""
         self._keys_honoured = False
 
     async def __call__(self, request: Request, outside: Outside, /) -> Response:
@@ -71,6 +78,10 @@ class Retry:
                 raise failure
             if response is not None and response.arriving is not None:
                 await response.arriving.close()
+            if self.on_retry is not None:
+                cause = response or failure
+                assert cause is not None
+                self.on_retry(_counted(request, attempt), delay, cause)
             await outside.sleep(delay)
             attempt += 1
 
@@ -83,7 +94,8 @@ class Retry:
         outside: Outside,
     ) -> float | None:
         """How long to wait before the next attempt; `None` for none."""
-        if attempt > self._max_retries:
+        most = self._max_retries if request.max_retries is None else request.max_retries
+        if attempt > most:
             return None
         if response is not None:
             wanted = self._repeats_answer(request, response)
@@ -121,4 +133,5 @@ def _counted(request: Request, attempt: int) -> Request:
     """Tell the server which repetition this is, by the name other SDKs use."""
     if attempt == 1:
         return request
-    return request.with_header("x-stainless-retry-count", str(attempt - 1))
+    counted = request.with_header("x-stainless-retry-count", str(attempt - 1))
+    return msgspec.structs.replace(counted, attempt=attempt)

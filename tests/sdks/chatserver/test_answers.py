@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chatloom.core.engine import Engine, Sync
 from chatloom.core.http import Response
-from chatloom.core.operations import Engine, Sync
 from chatserver_sdk import (
     ChatCompletionChoice,
     ChatCompletionResponse,

@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 
 from chatloom import ChatloomError
+from chatloom.core.engine import Engine, Sync
 from chatloom.core.errors import (
     AnswerError,
     ConnectError,
@@ -19,7 +20,6 @@ from chatloom.core.errors import (
     Truncated,
 )
 from chatloom.core.http import Response
-from chatloom.core.operations import Engine, Sync
 from chatserver_sdk import (
     BadRequestError,
     ChatServerConnectionError,

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from chatloom.core.engine import Engine, Sync
 from chatloom.core.http import JSON, Response
-from chatloom.core.operations import Engine, Sync
 from chatserver_sdk import ChatCompletionRequest, Message, MessageRole
 from chatserver_sdk.completions import ChatServer
 from chatserver_sdk.exceptions import documented

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from chatloom.core.engine import Async, Engine, Sync
 from chatloom.core.errors import StreamError, TransportError, Truncated
 from chatloom.core.http import JSON
-from chatloom.core.operations import Async, Engine, Sync
 from chatserver_sdk import (
     AsyncCompletionStream,
     ChatCompletionChoice,

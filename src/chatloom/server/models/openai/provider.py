@@ -10,9 +10,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
+from chatloom.core.engine import Async, Engine
 from chatloom.core.errors import ChatloomError, StatusError, TransportError
 from chatloom.core.http import JSON, Arriving, Response, Timeouts
-from chatloom.core.operations import Async, Engine, Resource
+from chatloom.core.manner import Manner
+from chatloom.core.operations import Resource
 from chatloom.core.outside import Policy
 from chatloom.core.secret import Secret
 from chatloom.policies.authorize import Authorize
@@ -38,7 +40,7 @@ LINGER = 0.05
 
 class _Chat(Resource[Async]):
     async def opened(self, payload: object) -> Response:
-        return await self._opening("/chat/completions", payload)()
+        return await self._opening("/chat/completions", payload).send()
 
     async def whole(self, payload: object) -> Chunk:
         return await self._post("/chat/completions", payload, read_chunk)
@@ -93,8 +95,8 @@ class OpenAI:
 
     def _engine(self, policies: Sequence[Policy], idle: float) -> Engine[Async]:
         timeouts = Timeouts(self._settings.connect_timeout, idle)
-        headers = (("user-agent", "chatloom"),)
-        return Engine(Async, self._transport, policies, timeouts=timeouts, headers=headers)
+        manner = Manner(timeouts=timeouts, headers=(("user-agent", "chatloom"),))
+        return Engine(Async, self._transport, policies, manner=manner)
 
     async def _ask(self, prompt: Prompt) -> AsyncIterator[Sequence[Delta]]:
         answer = await self._sent(prompt, self._plain.whole, None)
