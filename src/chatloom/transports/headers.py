@@ -9,7 +9,8 @@ from functools import lru_cache
 from chatloom.core.errors import SettingsError
 from chatloom.core.http import Request
 
-_NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
+NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
+"""A method, or the name of a header (RFC 9110, 5.6.2)."""
 _FRAMING = frozenset({"content-length", "transfer-encoding"})
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _USUAL = (
@@ -49,7 +50,7 @@ def joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def _check(request: Request) -> None:
-    if not _NAME.fullmatch(request.method):
+    if not NAME.fullmatch(request.method):
         raise SettingsError(f"{request.method!r:.200} is not a method")
     for name, value in request.headers:
         if not _is_settable(name):
@@ -63,4 +64,4 @@ def _check(request: Request) -> None:
 
 @lru_cache(maxsize=256)
 def _is_settable(name: str) -> bool:
-    return name not in _FRAMING and _NAME.fullmatch(name) is not None
+    return name not in _FRAMING and NAME.fullmatch(name) is not None

@@ -1,4 +1,4 @@
-"""Blocking HTTP: a thin thread-safe pool on the standard library's `http.client` and `ssl`."""
+"""Blocking HTTP: a thin thread-safe pool on the standard library's `socket` and `ssl`."""
 
 from chatloom.transports.blocking.transport import BlockingTransport
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import ssl
-from http.client import HTTPException, HTTPResponse
 
 from chatloom.core.errors import TransportError
 from chatloom.core.http import Request, Response
 from chatloom.transports.address import Address
-from chatloom.transports.blocking.connection import Connection, framing_of
+from chatloom.transports.blocking.connection import Connection
+from chatloom.transports.blocking.head import Head
 from chatloom.transports.blocking.opening import open_connection
 from chatloom.transports.blocking.pool import Pool
 from chatloom.transports.failures import OVERDUE, Garbled, lost, reason_of, timed_out
 from chatloom.transports.framing import Framing, Unzipped, coding_of
-from chatloom.transports.headers import complete, joined, may_have_body
+from chatloom.transports.headers import complete, may_have_body
 from chatloom.transports.proxies import Proxy
 from chatloom.transports.tls import default_context
 
-_Failure = (OSError, HTTPException, Garbled)
+_Failure = (OSError, Garbled)
 
 
 class Calls:
@@ -67,14 +67,13 @@ class Calls:
                 if not connection.sent:
                     raise
             head = connection.head(request.method)
-            headers = joined(head.headers.items())
-            arrival = Arrival(request, connection, head, headers, self._pool)
+            arrival = Arrival(request, connection, head, self._pool)
         except BaseException:
             connection.close()
             raise
         if request.streamed:
-            return Response(head.status, headers, arriving=arrival)
-        return Response(head.status, headers, arrival.all())
+            return Response(head.status, head.headers, arriving=arrival)
+        return Response(head.status, head.headers, arrival.all())
 
     def _written(self, request: Request) -> bytes:
         """Write head and body as one block, so that one call sends them."""
@@ -98,15 +97,14 @@ class Arrival:
         self,
         request: Request,
         connection: Connection,
-        head: HTTPResponse,
-        headers: dict[str, str],
+        head: Head,
         pool: Pool,
     ) -> None:
         self._request = request
         self._connection: Connection | None = connection
-        self._framing: Framing = framing_of(head)
-        self._coding: Unzipped | None = coding_of(headers.get("content-encoding", ""))
-        self._pool = None if head.will_close else pool
+        self._framing: Framing = head.framing
+        self._coding: Unzipped | None = coding_of(head.headers.get("content-encoding", ""))
+        self._pool = None if head.is_last else pool
         self._reading = False
         self._abandoned = False
         if self._framing.whole:
@@ -191,6 +189,4 @@ def _may_go_again(connection: Connection, request: Request, error: Exception) ->
 def _translated(request: Request, error: Exception) -> TransportError:
     if isinstance(error, TimeoutError):
         return timed_out(request, str(error) or OVERDUE)
-    if isinstance(error, HTTPException):
-        return lost(request, f"the answer is not HTTP ({type(error).__name__})")
     return lost(request, reason_of(error))

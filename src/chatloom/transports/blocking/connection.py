@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import select
 import socket
@@ -11,21 +10,22 @@ import sys
 import time
 import weakref
 from contextlib import suppress
-from http.client import HTTPException, HTTPResponse
-from typing import cast
 
+from chatloom.transports.blocking.head import Head, head_of
 from chatloom.transports.failures import OVERDUE, Garbled, silence
-from chatloom.transports.framing import Chunked, Framing, Sized, UntilClosed
 
 _BLOCK = 65536
 _LONGEST_HEAD = 262_144
+_MOST_HEADS = 32
+"""Those before the answer's own, as 100 and 103, included."""
+_SWITCHING = 101
 
 
 class Connection:
     """A socket that never waits longer than the exchange it is in allows.
 
     Used by one thread at a time. Whatever it raises is an `OSError`, of which
-    a `TimeoutError` says what it waited for, an `HTTPException` or `Garbled`.
+    a `TimeoutError` says what it waited for, or `Garbled`.
     """
 
     sent = 0
@@ -62,14 +62,15 @@ class Connection:
             self.sent += count
             rest = rest[count:]
 
-    def head(self, method: str) -> HTTPResponse:
+    def head(self, method: str) -> Head:
         """Read the head of the answer to *method*; its body stays on the connection."""
-        block = self._head_block()
-        while block.startswith(b"HTTP/1.1 1"):
-            block = self._head_block()
-        response = HTTPResponse(cast("socket.socket", _Said(block)), method=method)
-        response.begin()
-        return response
+        for _ in range(_MOST_HEADS):
+            head = head_of(self._head_block(), method)
+            if head.status >= 200:
+                return head
+            if head.status == _SWITCHING:
+                raise Garbled("the server went over to another protocol, unasked")
+        raise Garbled("the server promises an answer again and again")
 
     def receive(self) -> bytes:
         """Read what is there, up to a block, waiting for the first byte; ``b""`` at the end."""
@@ -87,6 +88,9 @@ class Connection:
 
     def encrypt(self, context: ssl.SSLContext, host: str) -> None:
         """Speak TLS from here on, with nobody but *host*."""
+        # What a proxy says too early would be taken for the server's answer, unencrypted.
+        if self._unread:
+            raise Garbled("it spoke before it was asked")
         self._set_limit()
         secured = context.wrap_socket(
             self._socket, server_hostname=host, do_handshake_on_connect=False
@@ -111,17 +115,22 @@ class Connection:
         self._release()
 
     def _head_block(self) -> bytes:
-        block = b""
-        while (end := block.find(b"\r\n\r\n")) < 0:
+        block = self._more_of_head(b"")
+        searched = 0
+        while (end := block.find(b"\r\n\r\n", searched)) < 0:
             if len(block) > _LONGEST_HEAD:
                 raise Garbled("the answer's head has no end")
-            piece = self.receive()
-            if not piece:
-                within = "within the answer's head" if block else "without an answer"
-                raise ConnectionResetError(f"the server closed the connection {within}")
-            block += piece
+            searched = max(0, len(block) - 3)
+            block += self._more_of_head(block)
         self._unread = block[end + 4 :]
         return block[: end + 4]
+
+    def _more_of_head(self, block: bytes) -> bytes:
+        piece = self.receive()
+        if not piece:
+            within = "within the answer's head" if block else "without an answer"
+            raise ConnectionResetError(f"the server closed the connection {within}")
+        return piece
 
     def _set_limit(self) -> None:
         limit = self._idle
@@ -138,30 +147,6 @@ class Connection:
         if self._deadline is not None and time.monotonic() >= self._deadline:
             return TimeoutError(OVERDUE)
         return TimeoutError(silence(self._idle))
-
-
-class _Said:
-    """What `HTTPResponse` wants of a socket: a file, here with just the head in it."""
-
-    def __init__(self, block: bytes) -> None:
-        self._block = block
-
-    def makefile(self, _mode: str) -> io.BytesIO:
-        return io.BytesIO(self._block)
-
-
-def framing_of(head: HTTPResponse) -> Framing:
-    """Choose how to find the end of the body that follows *head*.
-
-    Raises `HTTPException` when the head contradicts itself.
-    """
-    if head.length is not None:
-        return Sized(head.length)
-    if head.chunked:
-        return Chunked()
-    if "content-length" in head.headers or "transfer-encoding" in head.headers:
-        raise HTTPException("the answer's head leaves its body's length open")
-    return UntilClosed()
 
 
 if sys.platform == "win32":

@@ -7,7 +7,6 @@ import ssl
 import threading
 import time
 from collections.abc import Sequence
-from http.client import HTTPException
 from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
@@ -53,7 +52,7 @@ def open_connection(
         if patience.is_overdue():
             raise timed_out(request, OVERDUE) from error
         raise no_connection_in_time(request, place) from error
-    except (OSError, HTTPException, Garbled) as error:
+    except (OSError, Garbled) as error:
         raise unreachable(request, place, error) from error
 
 

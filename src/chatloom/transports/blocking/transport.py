@@ -1,4 +1,4 @@
-"""HTTP for blocking clients, on the standard library's `http.client` and `ssl`.
+"""HTTP for blocking clients, on the standard library's `socket` and `ssl`.
 
 Its methods are `async def` and never suspend, so that `run_inline` runs them
 without an event loop. Everything heavy is imported with the first request.
@@ -51,7 +51,7 @@ class BlockingTransport(Clock):
         time.sleep(seconds)  # noqa: ASYNC251 - there is no loop to block
 
     def lock(self) -> AbstractAsyncContextManager[None]:
-        return _Turns()
+        return Turns()
 
     async def close(self) -> None:
         self._closed = True
@@ -67,7 +67,7 @@ class BlockingTransport(Clock):
             return self._calls
 
 
-class _Turns:
+class Turns:
     """A thread's lock, in the shape of a coroutine's."""
 
     def __init__(self) -> None:
