@@ -16,7 +16,7 @@ from chatloom.core.errors import (
     Truncated,
 )
 from chatloom.core.event_stream import encode_event
-from chatloom.core.http import Response
+from chatloom.core.http import Ending, Response
 from chatloom.core.streams import AsyncStream, Stream
 from support.readers import Open
 from support.scripted import Body, Scripted, arriving
@@ -312,3 +312,57 @@ def test_cancelling_a_reader_gives_the_connection_back() -> None:
         assert (body.abandoned, await anext(stream, None)) == (1, None)
 
     asyncio.run(main())
+
+
+class Notes:
+    """Follows a stream and keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.pieces: list[object] = []
+        self.endings: list[Ending] = []
+
+    def piece(self, piece: object) -> None:
+        self.pieces.append(piece)
+
+    def over(self, ending: Ending) -> None:
+        self.endings.append(ending)
+
+
+def followed(*pieces: bytes | Exception) -> tuple[Response, Notes]:
+    notes = Notes()
+    response = arriving(*pieces)
+    response.followers = (notes,)
+    return response, notes
+
+
+def test_followers_are_told_each_piece_and_a_good_end(opened: Open) -> None:
+    response, notes = followed(ONCE + UPON, b"event: usage\ndata: 2\n\n", DONE)
+    opened(response).rest()
+    assert notes.pieces == ["once", "upon"]
+    assert notes.endings == [Ending(complete=True, usage={"words": 2})]
+
+
+def test_followers_are_told_of_an_error(opened: Open) -> None:
+    response, notes = followed(ONCE, TransportError("lost"))
+    with pytest.raises(Truncated) as caught:
+        opened(response).rest()
+    assert [ending.error for ending in notes.endings] == [caught.value]
+    assert not notes.endings[0].complete
+
+
+def test_followers_are_told_once_when_a_reader_leaves(opened: Open) -> None:
+    response, notes = followed(ONCE, UPON, DONE)
+    stream = opened(response)
+    stream.next()
+    stream.close()
+    stream.close()
+    del stream
+    gc.collect()
+    assert notes.endings == [Ending()]
+
+
+def test_followers_are_told_of_a_stream_that_was_dropped() -> None:
+    response, notes = followed(ONCE, DONE)
+    ToyClient(Engine(Sync, Scripted(response))).tell()
+    gc.collect()
+    assert notes.endings == [Ending()]

@@ -24,9 +24,11 @@ from chatloom import (
     TransportError,
     Truncated,
 )
-from chatloom.core.engine import Async, Sync
+from chatloom.core.engine import Async, RawAsync, RawSync, Sync
 from chatloom.core.http import JSON
+from chatloom.core.raw import Raw
 from chatloom.core.secret import Secret
+from chatloom.policies.hooks import Hooks
 from chatserver_sdk import (
     AsyncChatServerClient,
     AsyncCompletionStream,
@@ -120,6 +122,34 @@ def every_argument(client: ChatServerClient, told: Mapping[str, object]) -> None
         client.create_completion(model="m", messages=(), stream=True, metadata=told),
         CompletionStream,
     )
+
+
+def raw(client: ChatServerClient, flat: ChatServer[RawSync]) -> None:
+    raw = client.with_raw_response
+    assert_type(raw, ChatServer[RawSync])
+    assert_type(raw.create_completion("m", ["hi"]), Raw[ChatCompletionResponse])
+    assert_type(raw.create_completion("m", ["hi"], stream=True), CompletionStream)
+    assert_type(flat.list_models(), Raw[ModelsResponse])
+    assert_type(raw.list_models().parsed.data, list[ModelInfo])
+    assert_type(raw.list_models().headers, Mapping[str, str])
+
+
+async def awaited_raw(client: AsyncChatServerClient) -> None:
+    raw = client.with_raw_response
+    assert_type(raw, ChatServer[RawAsync])
+    assert_type(await raw.create_completion("m", ["hi"]), Raw[ChatCompletionResponse])
+    assert_type(raw.create_completion("m", ["hi"], stream=True), AsyncCompletionStream)
+    assert_type((await raw.list_models()).parsed, ModelsResponse)
+
+
+def options(client: ChatServerClient, other: AsyncChatServerClient, hooks: Hooks) -> None:
+    assert_type(client.with_options(timeout=3, max_retries=0), ChatServerClient)
+    assert_type(other.with_options(extra_headers={"x": "y"}), AsyncChatServerClient)
+    assert_type(client.with_options(extra_body={"seed": 7}).timeout, float | None)
+    ChatServerClient(hooks=hooks, default_headers={"x": "y"}, total_timeout=60, policies=[hooks])
+    client.with_options(timeout="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    client.with_options(tiemout=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    ChatServerClient(hoks=hooks)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
 def forms_of_messages(client: ChatServerClient) -> None:

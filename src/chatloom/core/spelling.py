@@ -9,6 +9,14 @@ from typing import Any, TypeVar
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class _NotGiven:
+    def __repr__(self) -> str:
+        return "..."
+
+
+_NOT_GIVEN = _NotGiven()
+
+
 def spelled_out(options: type) -> Callable[[F], F]:
     """Show each key of *options*, a TypedDict, in place of ``**options: Unpack[…]``."""
 
@@ -19,7 +27,7 @@ def spelled_out(options: type) -> Callable[[F], F]:
             inspect.Parameter(
                 name,
                 inspect.Parameter.KEYWORD_ONLY,
-                default=...,
+                default=_NOT_GIVEN,
                 annotation=getattr(kind, "__forward_arg__", kind),
             )
             for name, kind in options.__annotations__.items()
