@@ -294,7 +294,6 @@ def mistakes(client: ChatServerClient, error: ChatServerError) -> None:
     str(client.list_models().data[0].name)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
     str(error.text)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
     ChatServerClient(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    ChatServerClient("key", "http://x", 30, 2)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     Message("user", "hi")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Message(MessageRole.USER)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 

@@ -48,9 +48,7 @@ class CreateCompletion(Protocol[Answer, Pieces]):
         allowed_tools: Sequence[str] | None = None,
         setting_sources: Sequence[str] | None = None,
         mcp_servers: Mapping[str, object] | None = None,
-    ) -> Answer:
-        """Answer in one piece."""
-        ...
+    ) -> Answer: ...
 
     @overload
     def __call__(
@@ -72,9 +70,7 @@ class CreateCompletion(Protocol[Answer, Pieces]):
         allowed_tools: Sequence[str] | None = None,
         setting_sources: Sequence[str] | None = None,
         mcp_servers: Mapping[str, object] | None = None,
-    ) -> Pieces:
-        """Answer piece by piece."""
-        ...
+    ) -> Pieces: ...
 
     @overload
     def __call__(
@@ -96,9 +92,7 @@ class CreateCompletion(Protocol[Answer, Pieces]):
         allowed_tools: Sequence[str] | None = None,
         setting_sources: Sequence[str] | None = None,
         mcp_servers: Mapping[str, object] | None = None,
-    ) -> Pieces:
-        """Answer piece by piece."""
-        ...
+    ) -> Pieces: ...
 
     @overload
     def __call__(
@@ -120,9 +114,23 @@ class CreateCompletion(Protocol[Answer, Pieces]):
         allowed_tools: Sequence[str] | None = None,
         setting_sources: Sequence[str] | None = None,
         mcp_servers: Mapping[str, object] | None = None,
-    ) -> Answer | Pieces:
-        """Answer in either way, as *stream* says."""
-        ...
+    ) -> Answer | Pieces: ...
+
+    def __call__(self, *args: object, **kwargs: object) -> object:
+        """Answer *messages*: in one piece, or with ``stream=True`` as an iterator of text.
+
+        Returns a `ChatCompletionResponse`, or with ``stream=True`` a stream.
+        Messages are `Message` objects, dicts or plain strings, also mixed.
+        *temperature* is from 0 to 2, *top_p* from 0 to 1, *max_tokens* limits the
+        answer. *system_prompt* leads the context. *user* has the exchange recorded
+        in that end user's sessions; *session_id*, the ``system_fingerprint`` of an
+        earlier answer, continues its session. *workflow* names a prompt template of
+        the server, filled from *variables*; the other arguments travel to the server
+        as they are. What *metadata* holds wins over the arguments of the same name.
+
+        Raises `ChatServerError`, and `StreamInterruptedError` while a stream is read.
+        """
+        raise NotImplementedError  # the body of each is `_create_completion`
 
 
 class ChatServer(Resource[Mode]):
@@ -148,19 +156,6 @@ class ChatServer(Resource[Mode]):
         setting_sources: Sequence[str] | None = None,
         mcp_servers: Mapping[str, object] | None = None,
     ) -> Coroutine[object, None, ChatCompletionResponse] | AsyncCompletionStream:
-        """Answer *messages*: in one piece, or with ``stream=True`` as an iterator of text.
-
-        Returns a `ChatCompletionResponse`, or with ``stream=True`` a stream.
-        Messages are `Message` objects, dicts or plain strings, also mixed.
-        *temperature* is from 0 to 2, *top_p* from 0 to 1, *max_tokens* limits the
-        answer. *system_prompt* leads the context. *user* has the exchange recorded
-        in that end user's sessions; *session_id*, the ``system_fingerprint`` of an
-        earlier answer, continues its session. *workflow* names a prompt template of
-        the server, filled from *variables*; the other arguments travel to the server
-        as they are. What *metadata* holds wins over the arguments of the same name.
-
-        Raises `ChatServerError`, and `StreamInterruptedError` while a stream is read.
-        """
         payload: dict[str, object] = {
             "model": model,
             "messages": message_dicts(messages),
@@ -195,7 +190,7 @@ class ChatServer(Resource[Mode]):
         CreateCompletion[Coroutine[None, None, ChatCompletionResponse], AsyncCompletionStream],
         CreateCompletion[Raw[ChatCompletionResponse], CompletionStream],
         CreateCompletion[Coroutine[None, None, Raw[ChatCompletionResponse]], AsyncCompletionStream],
-    ] = streamable(_create_completion)
+    ] = streamable(_create_completion, CreateCompletion)
 
     @operation
     async def list_models(self) -> ModelsResponse:

@@ -283,11 +283,13 @@ def paginated(
     return PerMode(method, AsyncPages[Any].settled)
 
 
-def streamable(method: Callable[..., Any]) -> PerMode[Any, Any, Any, Any]:
+def streamable(method: Callable[..., Any], seen_as: type) -> PerMode[Any, Any, Any, Any]:
     """Offer a method that answers once or in pieces, as its ``stream`` argument says.
 
-    Overloads cannot be inferred, so annotate the result with what callers see.
+    Overloads cannot be inferred, so annotate the result with what callers see: a
+    protocol, whose ``__call__`` *seen_as* also has the words that editors show.
     """
+    method.__doc__ = seen_as.__call__.__doc__
 
     def settle(answer: AsyncStream[Any, Any] | Coroutine[Any, None, Any]) -> Any:
         return answer.settled() if isinstance(answer, AsyncStream) else run_inline(answer)
