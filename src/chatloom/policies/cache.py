@@ -139,17 +139,21 @@ class Cache:
 
     async def _changing(self, scope: bytes, request: Request, outside: Outside) -> Response:
         """Send *request*; no GET that was kept before its end counts after it."""
-        if self._store.get(_digest(scope), outside.wall_time()) is not None:
-            # At once, for the processes that share a store on disk: this one may end early.
-            self._changed.add(scope)
-            self._era(scope, outside)
+        self._forget(scope, outside)  # already now: this process may end before the answer
         try:
             response = await outside.send(request)
         finally:
             self._changed.add(scope)
+        self._forget(scope, outside)
         if response.arriving is not None:
             response.followers += (_AtTheEnd(lambda _: self._changed.add(scope)),)
         return response
+
+    def _forget(self, scope: bytes, outside: Outside) -> None:
+        """Begin another era in the store too, where others may share it."""
+        if self._store.get(_digest(scope), outside.wall_time()) is not None:
+            self._changed.add(scope)
+            self._era(scope, outside)
 
     def _era(self, scope: bytes, outside: Outside) -> bytes:
         """Tell the era of *scope*; a new one if something has changed."""
