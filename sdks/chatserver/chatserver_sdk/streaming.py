@@ -99,6 +99,16 @@ class CompletionReading(Reading[str, str]):
         """The text so far."""
         return "".join(self._texts)
 
+    @property
+    def model(self) -> str | None:
+        """The model that answers."""
+        return self.metadata["model"]
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the answer ended."""
+        return self.metadata["finish_reason"]
+
     def feed(self, data: bytes) -> Sequence[str]:
         """Take in the next bytes; hand out the texts they complete."""
         pieces: list[str] = []

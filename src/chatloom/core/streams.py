@@ -55,6 +55,16 @@ class Reading(Generic[Piece, Whole]):
     last_event_id: str = ""
 
     @property
+    def model(self) -> str | None:
+        """The model that answers, where it was told."""
+        return None
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the answer ended, in the server's word, where it was told."""
+        return None
+
+    @property
     def text(self) -> str:
         """The text so far."""
         raise NotImplementedError
@@ -112,7 +122,7 @@ class AsyncStream(Generic[Piece, Whole]):
     async def close(self) -> None:
         """Give the connection back; iterating afterwards finds nothing more."""
         self._pieces.clear()
-        await self._end(Ending(usage=self._reading.usage))
+        await self._end(self._ending())
 
     def settled(self) -> Stream[Piece, Whole]:
         """Open the stream and offer it to a blocking caller."""
@@ -132,10 +142,10 @@ class AsyncStream(Generic[Piece, Whole]):
         reading = self._reading
         while not self._over:
             if reading.complete:
-                await self._end(Ending(complete=True, usage=reading.usage))
+                await self._end(self._ending())
             elif reading.failure is not None:
                 error = self._finished(reading.failure)
-                await self._end(Ending(error=error, usage=reading.usage))
+                await self._end(self._ending(error))
                 raise error
             elif pieces := await self._read():
                 self._pieces.extend(pieces)
@@ -202,7 +212,11 @@ class AsyncStream(Generic[Piece, Whole]):
         if response is not None and response.arriving is not None:
             arriving, response.arriving = response.arriving, None
             arriving.abandon()
-            self._tell(Ending(error=error, usage=self._reading.usage))
+            self._tell(self._ending(error))
+
+    def _ending(self, error: ChatloomError | None = None) -> Ending:
+        reading = self._reading
+        return Ending(reading.complete, error, reading.usage, reading.model, reading.finish_reason)
 
     def _tell(self, ending: Ending) -> None:
         assert self._response is not None
