@@ -20,7 +20,6 @@ from chatloom.core.errors import SettingsError, TimedOut
 from chatloom.core.http import Request, Response
 from chatloom.core.outside import Outside
 
-
 _SLOWEST, _FASTEST = 1e-9, 1e9
 """Requests a second."""
 
