@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "wire": {"wire", "core"},
     "engines": {"engines", "transports", "policies", "core"},
     "server": {"server", "wire", "policies", "transports", "core"},
-    "cli": {"cli", "server", "wire", "policies", "transports", "core"},
+    "cli": {"cli", "embedded", "engines", "server", "wire", "policies", "transports", "core"},
     "embedded": {"embedded", "server", "wire", "policies", "transports", "core"},
     "testing": set(LAYERS),
     "sdks": {"sdks", "engines", "embedded", "wire", "policies", "transports", "core"},

@@ -8,6 +8,7 @@ import typer
 
 from chatloom import __version__
 from chatloom.cli import doctor, keys, models, serve
+from chatloom.cli.chat import command as chat
 
 application = typer.Typer(
     name="chatloom",
@@ -33,6 +34,7 @@ def _about(
 
 
 application.command("serve")(serve.serve)
+application.command("chat")(chat.chat)
 application.add_typer(keys.commands, name="keys")
 application.command("models")(models.models)
 application.command("doctor")(doctor.doctor)

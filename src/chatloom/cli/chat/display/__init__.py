@@ -1,0 +1,1 @@
+"""Answers on the terminal: Markdown that is shown while it is written."""

@@ -1,0 +1,92 @@
+"""An answer on its way.
+
+It is read in a thread of its own, so that whoever shows it can do so at his
+own pace, keep a clock moving while nothing comes, and leave at any moment, even
+where a read cannot be interrupted, as on Windows.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from queue import Empty, SimpleQueue
+from typing import TypeAlias
+
+from chatloom.core.errors import ChatloomError, TransportError
+from chatloom.core.http import Request, Response
+from chatloom.core.outside import Outside
+from chatloom.core.streams import Stream
+from chatloom.server.models.driver import Delta
+
+Pieces: TypeAlias = Stream[Delta, str]
+
+_left: ContextVar[threading.Event | None] = ContextVar("left", default=None)
+
+
+class Listening:
+    """Reads one answer; *open* sends the request."""
+
+    def __init__(self, open: Callable[[], Pieces]) -> None:
+        self.is_over = False
+        """Nothing more will come."""
+        self.failure: ChatloomError | None = None
+        """What ended it, where it did not end well."""
+        self.turn_id: str | None = None
+        """What the server calls it."""
+        self._fault: Exception | None = None
+        self._open = open
+        self._stream: Pieces | None = None
+        self._left = threading.Event()
+        self._arrived: SimpleQueue[Delta | None] = SimpleQueue()
+        threading.Thread(target=self._listen, name="answer", daemon=True).start()
+
+    def take(self, seconds: float) -> Sequence[Delta]:
+        """What has arrived since; waits at most *seconds* for something."""
+        deltas: list[Delta] = []
+        try:
+            delta = self._arrived.get(timeout=seconds)
+            while delta is not None:
+                deltas.append(delta)
+                delta = self._arrived.get_nowait()
+        except Empty:
+            return deltas
+        self.is_over = True
+        if self._fault is not None:
+            raise self._fault
+        return deltas
+
+    def leave(self) -> None:
+        """Stop listening, and give the connection back."""
+        self._left.set()
+        self.is_over = True
+        if self._stream is not None:
+            self._stream.close()
+
+    def _listen(self) -> None:
+        _left.set(self._left)
+        try:
+            with self._open() as stream:
+                self._stream = stream
+                self.turn_id = stream.headers.get("x-chatloom-turn")
+                if self._left.is_set():
+                    return
+                for delta in stream:
+                    self._arrived.put(delta)
+        except ChatloomError as error:
+            self.failure = error
+        except Exception as error:
+            # Closed while it was read, it may fail in any way.
+            self._fault = None if self._left.is_set() else error
+        finally:
+            self._arrived.put(None)
+
+
+class UnlessLeft:
+    """Send nothing for an answer that nobody waits for any more: a repetition, after a wait."""
+
+    async def __call__(self, request: Request, outside: Outside, /) -> Response:
+        left = _left.get()
+        if left is not None and left.is_set():
+            raise TransportError("nobody waits for this answer any more")
+        return await outside.send(request)

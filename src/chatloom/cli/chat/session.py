@@ -1,0 +1,135 @@
+"""A talk at the prompt, until the user leaves."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+
+from chatloom.cli.chat.answering import show, stopping, words_of
+from chatloom.cli.chat.commands import Leave, obey
+from chatloom.cli.chat.display.pages import MarkdownPage, Page, PlainPage, harmless
+from chatloom.cli.chat.talk import Talk
+from chatloom.cli.shared import database_path
+from chatloom.core.errors import ChatloomError
+
+_MOST_MODELS = 40
+"""Lines of a list; longer ones are asked for by a part of the name."""
+
+
+class Session:
+    """Takes turns with the user."""
+
+    def __init__(self, talk: Talk, console: Console, *, plain: bool) -> None:
+        self.talk = talk
+        self._console = console
+        self._plain = plain
+        self._models: list[str] | None = None
+
+    def run(self, read: Callable[[], str]) -> None:
+        """Do what each line says that *read* reads, until it raises `EOFError`."""
+        while True:
+            try:
+                line = read()
+                self._console.print()
+                self._take(line)
+                self._console.print()
+            except KeyboardInterrupt:
+                self.note("Interrupted.")
+            except (EOFError, Leave):
+                return
+
+    def ask(self, question: str) -> None:
+        """Ask, and show the answer."""
+        page = page_on(self._console, plain=self._plain)
+        with stopping() as stop:
+            listening = self.talk.ask(question)
+            shown = show(listening, page, stop)
+        if shown.problem is not None:
+            if shown.text:
+                self._console.print()
+            (self.complain if shown.failed else self.note)(shown.problem)
+        self.talk.keep(listening.turn_id, shown.text, shown.problem)
+
+    def show_last(self) -> None:
+        """Show how far a talk that was resumed has come."""
+        if not self.talk.said:
+            return
+        if self.talk.question is not None:
+            self._console.print(f"[cyan bold]>[/] {escape(harmless(self.talk.question))}\n")
+        page = page_on(self._console, plain=self._plain)
+        page.add(self.talk.said[-1].content)
+        page.end()
+        self._console.print()
+
+    def status(self) -> list[str]:
+        """What is worth knowing all the time, the most important first."""
+        talk = self.talk
+        tokens = f"{talk.spent.tokens:,} tokens" if talk.spent.tokens else ""
+        conversation = f"conversation …{talk.conversation_id[-8:]}" if talk.conversation_id else ""
+        return [talk.model, tokens, talk.spent.cost, conversation]
+
+    def tell(self, text: str) -> None:
+        """Say something."""
+        self._console.print(escape(harmless(text)))
+
+    def note(self, text: str) -> None:
+        """Say something by the way."""
+        self._console.print(escape(harmless(text)), style="chat.note")
+
+    def complain(self, text: str) -> None:
+        """Say what went wrong."""
+        self._console.print(escape(harmless(text)), style="chat.problem")
+
+    def models(self) -> Sequence[str]:
+        """The models the server lists; none where it does not say."""
+        if self._models is None:
+            try:
+                self._models = [model.id for model in self.talk.client.models().data]
+            except ChatloomError as error:
+                self._models = []
+                self.complain(words_of(error))
+        return self._models
+
+    def forget_models(self) -> None:
+        """Ask for the list anew when it is next needed."""
+        self._models = None
+
+    def list_models(self, names: Sequence[str]) -> None:
+        """Show *names*, and which of them answers."""
+        for name in names[:_MOST_MODELS]:
+            mark = ">" if name == self.talk.model else " "
+            self.tell(f"{mark} {name}")
+        if len(names) > _MOST_MODELS:
+            self.note(f"and {len(names) - _MOST_MODELS} more; /model PART finds those with a part")
+
+    def _take(self, line: str) -> None:
+        line = line.encode(errors="replace").decode().strip()
+        if line.startswith("//"):
+            self.ask(line[1:])
+        elif line.startswith("/"):
+            obey(self, line)
+        else:
+            self.ask(line)
+
+
+def page_on(console: Console, *, plain: bool) -> Page:
+    """Where the next answer is shown."""
+    return PlainPage(sys.stdout) if plain else MarkdownPage(console)
+
+
+def talk_at_prompt(talk: Talk, console: Console, where: str, *, plain: bool) -> None:
+    """Greet, and take turns until the user leaves."""
+    from chatloom.cli.chat.prompt import Prompt
+
+    session = Session(talk, console, plain=plain)
+    console.print(f"[bold]{escape(talk.model)}[/] [chat.note]at {escape(where)}[/]")
+    session.note("/help lists the commands, Ctrl-D leaves.")
+    console.print()
+    session.show_last()
+    prompt = Prompt(database_path(None).with_name("chat-history"), session.models, session.status)
+    session.run(prompt.read)
+    if talk.conversation_id is not None:
+        session.note(f"To go on: chatloom chat -c {talk.conversation_id}")
