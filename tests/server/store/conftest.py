@@ -13,7 +13,10 @@ from support.books import Books, books
 
 OpenStore = Callable[[Path], Store]
 
-STORES: dict[str, OpenStore] = {"sqlite": lambda folder: SQLiteStore(folder / "store.db")}
+STORES: dict[str, OpenStore] = {
+    "sqlite": lambda folder: SQLiteStore(folder / "store.db"),
+    "memory": lambda _: SQLiteStore(None),
+}
 """A further backend joins the contract's tests here."""
 
 

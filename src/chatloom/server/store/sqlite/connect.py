@@ -12,6 +12,10 @@ from chatloom.server.store.sqlite.statements import migrations
 APPLICATION_ID = 0x4C4F4F4D  # "LOOM", so that `file` and we can tell whose it is
 
 
+MEMORY = Path(":memory:")
+"""What SQLite calls a database that only its connection can see, and that ends with it."""
+
+
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """Open the database for one thread at a time; transactions are left to the caller."""
     connection = sqlite3.connect(
@@ -66,6 +70,13 @@ def prepare(path: Path) -> None:
         raise SettingsError(f"{path} cannot be made: {error.strerror}") from error
     except sqlite3.DatabaseError as error:
         raise SettingsError(f"{path} is not a database chatloom can use: {error}") from error
+
+
+def connect_in_memory() -> sqlite3.Connection:
+    """Open a database that is nowhere but here, its schema up to date."""
+    connection = connect(MEMORY)
+    _migrate(connection, MEMORY)
+    return connection
 
 
 def _check_owner(connection: sqlite3.Connection, path: Path) -> None:

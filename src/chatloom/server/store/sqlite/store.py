@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-import threading
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -25,49 +22,37 @@ from chatloom.server.store.contract import (
 from chatloom.server.store.sqlite import rows, turns
 from chatloom.server.store.sqlite.balances import Balances
 from chatloom.server.store.sqlite.check import check
-from chatloom.server.store.sqlite.connect import connect, prepare
+from chatloom.server.store.sqlite.places import File, Memory, Place
 from chatloom.server.store.sqlite.statements import statements
-from chatloom.server.store.sqlite.writer import Writer
 
 
 class SQLiteStore:
-    """Everything in one file.
+    """Everything in the file at *path*; where that is `None`, in memory, until it is closed.
 
     Short reads happen on the spot, as they cost less than changing threads;
-    long ones in a thread of their own.
+    long ones in a thread of their own, where there is a file.
     """
 
-    def __init__(self, path: Path) -> None:
-        prepare(path)
-        self._path = path
+    def __init__(self, path: Path | None) -> None:
         self._sql = statements()
-        self._readers = threading.local()
-        self._opened: list[sqlite3.Connection] = []
         self._balances = Balances()
-        self._writer = Writer(partial(connect, path), self._balances)
+        self._place: Place = File(path, self._balances) if path else Memory(self._balances)
 
     @property
     def _reader(self) -> sqlite3.Connection:
-        reader: sqlite3.Connection | None = getattr(self._readers, "connection", None)
-        if reader is None:
-            reader = self._readers.connection = connect(self._path, read_only=True)
-            self._opened.append(reader)
-        return reader
+        return self._place.reader
 
     def _one(self, statement: str, *values: object) -> rows.Row | None:
         return rows.one(self._reader, self._sql[statement], *values)
 
     async def close(self) -> None:
-        await asyncio.to_thread(self._writer.close)
-        for reader in self._opened:
-            reader.close()
-        self._opened.clear()
+        await self._place.close()
 
     async def account(self, id: str, name: str, *, dev: bool, now: int) -> None:
         def write(connection: sqlite3.Connection) -> None:
             connection.execute(self._sql["add_account"], (id, name, dev, now))
 
-        await self._writer.write(write)
+        await self._place.write(write)
 
     async def add_key(self, key: Key, secret: ApiSecret) -> None:
         scopes = msgspec.json.encode(sorted(key.scopes)).decode()
@@ -89,7 +74,7 @@ class SQLiteStore:
             )
             self._add_secret(connection, secret)
 
-        await self._writer.write(write, durable=True)
+        await self._place.write(write, durable=True)
 
     def _add_secret(self, connection: sqlite3.Connection, secret: ApiSecret) -> None:
         connection.execute(
@@ -112,23 +97,23 @@ class SQLiteStore:
         def write(connection: sqlite3.Connection) -> bool:
             return connection.execute(self._sql["revoke_key"], (now, id)).rowcount > 0
 
-        return await self._writer.write(write, durable=True)
+        return await self._place.write(write, durable=True)
 
     async def rotate_key(self, secret: ApiSecret, old_expire_at: int) -> None:
         def write(connection: sqlite3.Connection) -> None:
             connection.execute(self._sql["expire_secrets"], (old_expire_at, secret.key_id))
             self._add_secret(connection, secret)
 
-        await self._writer.write(write, durable=True)
+        await self._place.write(write, durable=True)
 
     async def touch_keys(self, used: Sequence[tuple[str, int]]) -> None:
         def write(connection: sqlite3.Connection) -> None:
             connection.executemany(self._sql["touch_key"], [(at, id) for id, at in used])
 
-        await self._writer.write(write)
+        await self._place.write(write)
 
     async def open_turn(self, opening: Opening) -> int | None:
-        return await self._writer.write(
+        return await self._place.write(
             lambda connection: turns.open_turn(connection, self._balances, opening)
         )
 
@@ -136,10 +121,10 @@ class SQLiteStore:
         def write(connection: sqlite3.Connection) -> None:
             connection.execute(self._sql["append"], (turn_id, last, deltas))
 
-        await self._writer.write(write)
+        await self._place.write(write)
 
     async def settle(self, settlement: Settlement) -> bool:
-        return await self._writer.write(
+        return await self._place.write(
             lambda connection: turns.settle(connection, self._balances, settlement), durable=True
         )
 
@@ -171,7 +156,7 @@ class SQLiteStore:
             return []
         if depth[0] <= _SHORT:
             return self._path_now(head_id)
-        return await asyncio.to_thread(self._path_now, head_id)
+        return await self._place.apart(lambda: self._path_now(head_id))
 
     def _path_now(self, head_id: str) -> list[Node]:
         return [rows.node(row) for row in self._reader.execute(self._sql["path"], (head_id,))]
@@ -186,10 +171,10 @@ class SQLiteStore:
         def write(connection: sqlite3.Connection) -> int:
             return connection.execute(self._sql["forget_replays"], (now,)).rowcount
 
-        return await self._writer.write(write)
+        return await self._place.write(write)
 
     async def check(self) -> Health:
-        return await asyncio.to_thread(lambda: check(self._reader))
+        return await self._place.apart(lambda: check(self._reader))
 
 
 _SHORT = 500

@@ -64,6 +64,11 @@ class Writer:
         self._jobs.put(job)
         return job.future
 
+    async def flush(self) -> None:
+        """Wait until everything that waits now is written; nothing where it is closed."""
+        if not self._closed:
+            await self.write(lambda _: None)
+
     def close(self) -> None:
         """Write what waits, then stop."""
         self._closed = True
@@ -112,7 +117,7 @@ class Writer:
             self._balances.finish(connection)
             connection.execute("COMMIT")
         except Exception as error:
-            _roll_back(connection)
+            roll_back(connection)
             if len(batch) == 1:
                 batch[0].error = error
                 return
@@ -125,7 +130,8 @@ class Writer:
             self._durable = durable
 
 
-def _roll_back(connection: sqlite3.Connection) -> None:
+def roll_back(connection: sqlite3.Connection) -> None:
+    """Undo the transaction, where there still is one."""
     if connection.in_transaction:
         connection.execute("ROLLBACK")
 

@@ -1,0 +1,135 @@
+"""Where a database lies, and who reads and writes there."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from chatloom.server.store.sqlite.balances import Balances
+from chatloom.server.store.sqlite.connect import connect, connect_in_memory, prepare
+from chatloom.server.store.sqlite.writer import Writer, roll_back
+
+T = TypeVar("T")
+
+
+class Place(Protocol):
+    """A database, open."""
+
+    @property
+    def reader(self) -> sqlite3.Connection:
+        """The connection to read from, here and now."""
+        ...
+
+    def write(
+        self, write: Callable[[sqlite3.Connection], T], *, durable: bool = False
+    ) -> asyncio.Future[T]:
+        """Commit *write*; the future holds its result, or raises what undid it."""
+        ...
+
+    async def apart(self, read: Callable[[], T]) -> T:
+        """Read something long, so that as little as possible waits for it."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class File:
+    """A file: one thread writes, every other reads beside it."""
+
+    def __init__(self, path: Path, balances: Balances) -> None:
+        prepare(path)
+        self._path = path
+        self._readers = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+        self._writer = Writer(partial(connect, path), balances)
+
+    @property
+    def reader(self) -> sqlite3.Connection:
+        reader: sqlite3.Connection | None = getattr(self._readers, "connection", None)
+        if reader is None:
+            reader = self._readers.connection = connect(self._path, read_only=True)
+            self._opened.append(reader)
+        return reader
+
+    def write(
+        self, write: Callable[[sqlite3.Connection], T], *, durable: bool = False
+    ) -> asyncio.Future[T]:
+        return self._writer.write(write, durable=durable)
+
+    async def apart(self, read: Callable[[], T]) -> T:
+        return await asyncio.to_thread(read)
+
+    async def close(self) -> None:
+        # Not in a thread: a program that ends begins none, and may have left this to its end.
+        await self._writer.flush()
+        self._writer.close()
+        for reader in self._opened:
+            reader.close()
+        self._opened.clear()
+
+
+class Memory:
+    """One connection that does everything, in the event loop's own thread.
+
+    A second connection would meet the first one's locks, as there is no WAL in
+    memory; and a commit costs less than changing threads.
+    """
+
+    def __init__(self, balances: Balances) -> None:
+        self._balances = balances
+        self._connection = connect_in_memory()
+        self._closed = False
+
+    @property
+    def reader(self) -> sqlite3.Connection:
+        return self._connection
+
+    def write(
+        self, write: Callable[[sqlite3.Connection], T], *, durable: bool = False
+    ) -> asyncio.Future[T]:
+        if self._closed:
+            raise RuntimeError("the store is closed")
+        loop = asyncio.get_running_loop()
+        written: asyncio.Future[T] = loop.create_future()
+        try:
+            result = self._commit(write)
+        except Exception as error:
+            loop.call_soon(_fail, written, error)
+        else:
+            # Who writes again and again lets others have their turn.
+            loop.call_soon(_fulfil, written, result)
+        return written
+
+    async def apart(self, read: Callable[[], T]) -> T:
+        return read()
+
+    async def close(self) -> None:
+        self._closed = True
+        self._connection.close()
+
+    def _commit(self, write: Callable[[sqlite3.Connection], T]) -> T:
+        self._balances.begin()
+        try:
+            self._connection.execute("BEGIN")
+            result = write(self._connection)
+            self._balances.finish(self._connection)
+            self._connection.execute("COMMIT")
+        except Exception:
+            roll_back(self._connection)
+            raise
+        return result
+
+
+def _fulfil(written: asyncio.Future[T], result: T) -> None:
+    if not written.done():
+        written.set_result(result)
+
+
+def _fail(written: asyncio.Future[T], error: Exception) -> None:
+    if not written.done():
+        written.set_exception(error)
