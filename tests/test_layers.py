@@ -26,11 +26,22 @@ SOURCES = {
 SDKS = {
     name.partition(".")[0] for name in SOURCES.values() if not f"{name}.".startswith("chatloom.")
 }
-LAYERS = ("core", "policies", "transports", "wire", "engines", "server", "cli", "embedded")
+LAYERS = (
+    "core",
+    "policies",
+    "exporters",
+    "transports",
+    "wire",
+    "engines",
+    "server",
+    "cli",
+    "embedded",
+)
 
 MAY_IMPORT = {
     "core": {"core"},
     "policies": {"policies", "core"},
+    "exporters": {"exporters", "policies", "core"},
     "transports": {"transports", "core"},
     "wire": {"wire", "core"},
     "engines": {"engines", "transports", "policies", "core"},
@@ -45,7 +56,7 @@ MAY_IMPORT = {
 """Which layer may import which; ``chatloom`` is the package's own ``__init__``."""
 
 CLIENT_PATH = {"chatloom", "core", "policies", "transports", "wire", "engines", "sdks"}
-NO_ASYNCIO = {"core", "policies", "wire", "engines", "sdks", "chatloom"}
+NO_ASYNCIO = {"core", "policies", "exporters", "wire", "engines", "sdks", "chatloom"}
 
 
 @dataclass(frozen=True)
