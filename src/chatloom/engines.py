@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypedDict, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, TypedDict, cast
 
+from chatloom import __version__
 from chatloom.core.engine import Engine, Mode, Sync, unnamed
 from chatloom.core.errors import ChatloomError, SettingsError
 from chatloom.core.manner import Manner, merged, query_pairs, waiting
@@ -16,6 +17,11 @@ from chatloom.policies.hooks import Hooks
 from chatloom.policies.identify import Identify
 from chatloom.policies.log import Log
 from chatloom.policies.retry import Retry
+
+if TYPE_CHECKING:
+    from chatloom.policies.cache import Cache
+    from chatloom.policies.meter import Meter
+    from chatloom.policies.pace import Pace
 
 
 def settings(
@@ -75,6 +81,12 @@ class ClientOptions(TypedDict, total=False):
     """Middleware around each attempt; the first one sees a request first."""
     hooks: Hooks
     """Functions to call as requests go out and answers come in."""
+    pace: Pace
+    """Sends no faster than this; clients may share one."""
+    cache: Cache
+    """Answers again what was answered before."""
+    meter: Meter
+    """Measures every call and tells exporters."""
 
 
 def engine(
@@ -82,7 +94,6 @@ def engine(
     settings: Settings,
     sign: Callable[[Secret], Policy],
     *,
-    agent: str,
     options: ClientOptions,
     named: Callable[[ChatloomError], ChatloomError] = unnamed,
     retry: Callable[[int], Retry] = Retry,
@@ -95,24 +106,51 @@ def engine(
     hooks = options.get("hooks") or Hooks()
     repeating = retry(settings.max_retries)
     repeating.on_retry = hooks.on_retry
-    policies: list[Policy] = [Identify(), repeating]
-    if "hooks" in options:
-        policies.append(hooks)
-    policies += options.get("policies", ())
-    if settings.api_key:
-        policies.append(sign(settings.api_key))
-    if settings.log:
-        policies.append(Log(_write_log))
     return Engine(
         mode,
         _transport(issubclass(mode, Sync), settings.base_url),
-        policies,
+        [
+            *_around_the_call(settings, options),
+            repeating,
+            *_around_each_attempt(settings, sign, options),
+        ],
         named=hooks.heard_by(named),
-        manner=_manner(settings, agent, options),
+        manner=_manner(settings, options),
     )
 
 
-def _manner(settings: Settings, agent: str, options: ClientOptions) -> Manner:
+def _around_the_call(settings: Settings, options: ClientOptions) -> Iterator[Policy]:
+    yield Identify()
+    if "cache" in options:
+        yield options["cache"].within(_scope(settings))
+    if "meter" in options:
+        yield options["meter"].at(settings.base_url, settings.name)
+
+
+def _around_each_attempt(
+    settings: Settings, sign: Callable[[Secret], Policy], options: ClientOptions
+) -> Iterator[Policy]:
+    if "hooks" in options:
+        yield options["hooks"]
+    yield from options.get("policies", ())
+    if "pace" in options:
+        yield options["pace"]
+    if settings.api_key:
+        yield sign(settings.api_key)
+    if settings.log:
+        yield Log(_write_log)
+
+
+def _scope(settings: Settings) -> bytes:
+    """Tell apart those who may not see each other's answers in one cache."""
+    from hashlib import sha256
+
+    key = settings.api_key.reveal() if settings.api_key else ""
+    return sha256(f"{settings.base_url}\n{key}".encode()).digest()
+
+
+def _manner(settings: Settings, options: ClientOptions) -> Manner:
+    agent = f"chatloom-{settings.name}/{__version__}"
     return Manner(
         timeouts=settings.timeouts,
         total_timeout=waiting("total_timeout", options.get("total_timeout")),

@@ -13,7 +13,10 @@ from chatloom.core.settings import Habits, Settings
 from chatloom.engines import settings
 
 HABITS = Habits(
-    base_url="http://localhost:3284", key_variable="TOY_API_KEY", url_variable="TOY_BASE_URL"
+    name="toy",
+    base_url="http://localhost:3284",
+    key_variable="TOY_API_KEY",
+    url_variable="TOY_BASE_URL",
 )
 
 

@@ -14,6 +14,7 @@ from chatloom.core.secret import Secret
 from chatloom.core.settings import Habits, Settings, resolve
 
 HABITS = Habits(
+    name="toy",
     base_url="http://localhost:3284",
     key_variable="TOY_API_KEY",
     url_variable="TOY_BASE_URL",
@@ -45,7 +46,12 @@ def settled(
 
 def test_defaults_are_the_documents() -> None:
     assert settled() == Settings(
-        base_url="http://localhost:3284", api_key=None, timeout=30.0, max_retries=2, log=None
+        name="toy",
+        base_url="http://localhost:3284",
+        api_key=None,
+        timeout=30.0,
+        max_retries=2,
+        log=None,
     )
 
 

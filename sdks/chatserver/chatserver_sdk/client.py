@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from chatloom import __version__
 from chatloom.core.clients import AwaitingClient, BlockingClient
 from chatloom.core.engine import Async, Mode, RawAsync, RawSync, Sync
 from chatloom.core.secret import Secret
@@ -16,6 +15,7 @@ from chatserver_sdk.completions import ChatServer
 from chatserver_sdk.exceptions import documented
 
 _HABITS = Habits(
+    name="chatserver",
     base_url="http://localhost:3284",
     key_variable="CHATSERVER_API_KEY",
     url_variable="CHATSERVER_BASE_URL",
@@ -43,15 +43,9 @@ class _Configured(ChatServer[Mode]):
             timeout=timeout,
             max_retries=options.get("max_retries"),
         )
-        made = engine(
-            self._fixed_mode(),
-            told,
-            Authorize,
-            agent=f"chatloom-chatserver/{__version__}",
-            options=options,
-            named=documented,
+        super().__init__(
+            engine(self._fixed_mode(), told, Authorize, options=options, named=documented)
         )
-        super().__init__(made)
         self.base_url = told.base_url
         self.api_key = told.api_key
 

@@ -252,6 +252,8 @@ def _rest(kind: type, data: Mapping[str, JSON]) -> dict[str, JSON]:
     known = _NAMES.get(kind)
     if known is None:
         known = _NAMES[kind] = frozenset(one.name for one in fields(kind))
+    if data.keys() <= known:
+        return {}
     return {name: value for name, value in data.items() if name not in known}
 
 
@@ -259,10 +261,10 @@ _NAMES: dict[type, frozenset[str]] = {}
 
 
 def _role(value: JSON) -> MessageRole:
-    try:
-        return MessageRole(str(value))
-    except ValueError:
-        return MessageRole.ASSISTANT
+    return _ROLES.get(str(value), MessageRole.ASSISTANT)
+
+
+_ROLES = {role.value: role for role in MessageRole}
 
 
 def _text(value: JSON) -> str:

@@ -61,7 +61,10 @@ class Request(msgspec.Struct, frozen=True):
 
     def header(self, name: str) -> str | None:
         """The value of a header; *name* in lower case."""
-        return next((value for known, value in self.headers if known == name), None)
+        for known, value in self.headers:
+            if known == name:
+                return value
+        return None
 
     @property
     def is_idempotent(self) -> bool:

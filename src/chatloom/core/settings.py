@@ -15,6 +15,8 @@ from chatloom.core.secret import Secret
 class Habits(msgspec.Struct, frozen=True, kw_only=True):
     """What an SDK's document says when nobody says otherwise."""
 
+    name: str
+    """The SDK's, as ``User-Agent`` and meters say it."""
     base_url: str
     key_variable: str
     """The SDK's own environment variable for the key."""
@@ -28,6 +30,8 @@ class Habits(msgspec.Struct, frozen=True, kw_only=True):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What a client was told, from whichever place."""
 
+    name: str
+    """The SDK's."""
     base_url: str
     """Without a trailing slash."""
     api_key: Secret | None
@@ -83,6 +87,7 @@ def resolve(
         told = look_up(None, "CHATLOOM_MAX_RETRIES", "max_retries")
         max_retries = habits.max_retries if told is None else _whole("max_retries", told)
     return Settings(
+        name=habits.name,
         base_url=_address(base_url, habits.path),
         api_key=Secret(api_key) if isinstance(api_key, str) else api_key,
         timeout=waiting("timeout", timeout),

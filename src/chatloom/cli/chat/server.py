@@ -23,6 +23,7 @@ from chatloom.transports.blocking import BlockingTransport
 from chatloom.wire.chatloom import NewKey, Rotation
 
 _HABITS = Habits(
+    name="chat",
     base_url="http://localhost:3284",
     key_variable="CHATLOOM_API_KEY",
     url_variable="CHATLOOM_BASE_URL",
