@@ -1,0 +1,244 @@
+"""Writing down what goes over the wire."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from pathlib import Path
+
+from chatloom.core.errors import SettingsError, TransportError
+from chatloom.core.http import Arriving, Ending, Request, Response
+from chatloom.transports.recorded.secrets import Secrets
+from chatloom.transports.recorded.tape import (
+    Answered,
+    Asked,
+    Body,
+    Exchange,
+    Failure,
+    as_piece,
+    whole,
+    written,
+)
+
+_TELLING_OF_REQUESTS = frozenset({"accept", "content-type", "last-event-id"})
+_TELLING_OF_ANSWERS = frozenset(
+    {
+        "allow",
+        "cache-control",
+        "content-disposition",
+        "content-language",
+        "content-type",
+        "etag",
+        "idempotency-key",
+        "last-modified",
+        "link",
+        "location",
+        "retry-after",
+        "retry-after-ms",
+        "vary",
+        "x-chatloom-turn",
+        "x-needs-upgrade",
+        "x-request-id",
+        "x-should-retry",
+    }
+)
+"""Headers that clients go by. Others are left out: who knows what they hold."""
+
+
+class Recording:
+    """The exchanges so far, and the file they are in."""
+
+    def __init__(self, path: Path, secrets: Secrets, headers: Iterable[str]) -> None:
+        self._path = path
+        self._secrets = secrets
+        self._headers = _TELLING_OF_ANSWERS.union(headers)
+        self._takes: list[Take] = []
+        self._writing = threading.Lock()
+        self._stale = False
+
+    def begin(self, request: Request) -> Take:
+        """Make room for an exchange; they are in the order in which they began."""
+        self._secrets.learn_from(request.headers, request.body)
+        take = Take(self, request)
+        self._takes.append(take)
+        return take
+
+    def forget(self, take: Take) -> None:
+        """Leave out an exchange that never came about."""
+        self._takes.remove(take)
+
+    def save(self) -> None:
+        """Write the file anew, or have it written by whoever is doing so.
+
+        Never waits: a finaliser may come by while its own thread is writing.
+        """
+        self._stale = True
+        while self._stale and self._writing.acquire(blocking=False):
+            try:
+                self._stale = False
+                _replace(self._path, whole(self._entries()))
+            finally:
+                self._writing.release()
+
+    def _entries(self) -> list[bytes]:
+        takes = [take for take in [*self._takes] if take.has_begun]
+        for take in takes:
+            take.teach(self._secrets)
+        return [take.written(self._secrets, self._headers) for take in takes]
+
+
+class Take:
+    """One exchange, as it happens; nothing in it is scrubbed yet."""
+
+    def __init__(self, recording: Recording, request: Request) -> None:
+        self._recording = recording
+        self._request = request
+        self._response: Response | None = None
+        self._pieces: list[bytes] = []
+        self._failure: Failure | None = None
+        self._is_over = False
+        self._taught = False
+        self._written = b""
+        self._known = -1
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is anything to tell but the request."""
+        return self._response is not None or self._failure is not None
+
+    def answered(self, response: Response) -> Response:
+        """Take note of an answer, and see that its body is listened to as it arrives."""
+        self._response = response
+        if response.arriving is not None:
+            response.arriving = Overheard(response.arriving, self)
+            response.followers += (_AtTheEnd(self),)
+        else:
+            self._pieces.append(response.body)
+            self._is_over = True
+        self._recording.save()
+        return response
+
+    def piece(self, data: bytes) -> None:
+        self._pieces.append(data)
+
+    def over(self, failure: TransportError | None = None) -> None:
+        """Take note that the answer is whole, or why it is not."""
+        if not self._is_over:
+            self._failure = None if failure is None else Failure.of(failure)
+            self._is_over = True
+            self._recording.save()
+
+    def left(self) -> None:
+        """Take note that the reader has gone, to the connection's end or not."""
+        if not self._is_over:
+            self._recording.save()
+
+    def teach(self, secrets: Secrets) -> None:
+        """Tell *secrets* those that the answer carries."""
+        if not self._taught and self._response is not None:
+            self._taught = self._is_over
+            secrets.learn_from(self._response.headers.items(), b"".join(self._pieces))
+
+    def written(self, secrets: Secrets, headers: AbstractSet[str]) -> bytes:
+        """Write it down, without *secrets*; anew, where one became known since."""
+        known = secrets.known if self._is_over else -1
+        if known < 0 or self._known != known:
+            exchange = Exchange(asked(self._request, secrets), *self._outcome(secrets, headers))
+            self._written, self._known = written(exchange), known
+        return self._written
+
+    def _outcome(
+        self, secrets: Secrets, headers: AbstractSet[str]
+    ) -> tuple[Answered | None, Failure | None]:
+        failure = self._failure and Failure(
+            self._failure.kind, secrets.scrub(self._failure.message)
+        )
+        response = self._response
+        if response is None:
+            return None, failure
+        pieces = secrets.scrub_pieces([*self._pieces])
+        told = _kept(response.headers, headers, secrets)
+        if not self._request.streamed:
+            return Answered(response.status, told, Body.of(b"".join(pieces))), None
+        streamed = tuple(map(as_piece, pieces))
+        left = not self._is_over
+        return Answered(response.status, told, pieces=streamed, left=left, failure=failure), None
+
+
+class _AtTheEnd:
+    """Follows a stream: its reader may know from the answer's own words that it is whole."""
+
+    def __init__(self, take: Take) -> None:
+        self._take = take
+
+    def piece(self, piece: object) -> None: ...
+
+    def over(self, ending: Ending) -> None:
+        if ending.complete:
+            self._take.over()
+
+
+class Overheard:
+    """A body on its way, and somebody who writes it down."""
+
+    def __init__(self, beyond: Arriving, take: Take) -> None:
+        self._beyond = beyond
+        self._take = take
+
+    async def read(self) -> bytes:
+        try:
+            piece = await self._beyond.read()
+        except TransportError as error:
+            self._take.over(error)
+            raise
+        if piece:
+            self._take.piece(piece)
+        else:
+            self._take.over()
+        return piece
+
+    async def close(self) -> None:
+        try:
+            await self._beyond.close()
+        finally:
+            self._take.left()
+
+    def abandon(self) -> None:
+        self._beyond.abandon()
+        with suppress(SettingsError):  # nobody is there to hear it
+            self._take.left()
+
+
+def asked(request: Request, secrets: Secrets) -> Asked:
+    """Write *request* down, without *secrets*."""
+    return Asked(
+        request.method,
+        secrets.scrub(request.path),
+        tuple((name, secrets.scrub_parameter(name, value)) for name, value in request.query),
+        _kept(dict(request.headers), _TELLING_OF_REQUESTS, secrets),
+        Body.of(b"".join(secrets.scrub_pieces([request.body]))),
+    )
+
+
+def _kept(headers: Mapping[str, str], names: AbstractSet[str], secrets: Secrets) -> dict[str, str]:
+    return {
+        name: secrets.scrub_header(name, headers[name]) for name in sorted(headers) if name in names
+    }
+
+
+def _replace(path: Path, text: bytes) -> None:
+    """Put *text* in the place of a file, at once or not at all."""
+    new = path.with_name(f"{path.name}.{os.urandom(4).hex()}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            new.write_bytes(text)
+            new.replace(path)
+        except BaseException:
+            new.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise SettingsError(f"the cassette {path} cannot be written: {error.strerror}") from error
