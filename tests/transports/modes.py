@@ -1,31 +1,142 @@
-"""Both transports, each driven as its clients drive it."""
+"""Every transport, driven as its clients drive it.
+
+A transport joins the suite by its line in `MODES`. What it cannot do by its
+nature is left out of what it `can`, with the reason beside it; the tests that
+need it are then not run with it.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import TypeVar
+from unittest import mock
+
+import httpx
+import httpx2
 
 from chatloom.core.http import Request, Response
 from chatloom.core.inline import run_inline
-from chatloom.core.outside import Outside
+from chatloom.core.outside import Guarded, Outside
 from chatloom.transports.aio import AioTransport
 from chatloom.transports.blocking import BlockingTransport
+from chatloom.transports.httpx import httpx_transport
 
 T = TypeVar("T")
 
 
-@dataclass
+class Can(Enum):
+    """What a test may need of a transport, and not each of them can do."""
+
+    REACH_THE_NETWORK = "it sends over a socket of its own"
+    OBEY_THE_ENVIRONMENT = "it heeds `http_proxy`, `no_proxy` and `SSL_CERT_FILE`"
+    REFUSE_PROXIES = "it reads the environment itself, and so can say what is wrong with it"
+    TIME_A_DRIPPING_HEAD = "its deadline holds before the answer's head is whole"
+    TELL_ANSWERS_APART = "bytes that nobody asked for are not the next answer"
+    READ_IN_BLOCKS = "it hands over what has arrived, and not each chunk by itself"
+    CHANGE_LOOPS = "it may be used from one event loop after another"
+    GO_THROUGH_A_FORK = "a child may use what its parent has used"
+
+
+class Opens:
+    """How a transport comes about; in a test, and in a program of its own."""
+
+    program: str
+    """Defines `outside`, with the address in `sys.argv[1]`, and `run`."""
+
+    def __call__(
+        self, url: str, environment: Mapping[str, str], context: ssl.SSLContext | None
+    ) -> Outside:
+        raise NotImplementedError
+
+
+class Ours(Opens):
+    """One of our own transports."""
+
+    def __init__(self, transport: type[BlockingTransport | AioTransport], run: str) -> None:
+        self._transport = transport
+        self.program = f"""
+from {transport.__module__} import {transport.__name__}
+from {run} as run
+outside = {transport.__name__}(sys.argv[1], environment={{}})
+"""
+
+    def __call__(
+        self, url: str, environment: Mapping[str, str], context: ssl.SSLContext | None
+    ) -> Outside:
+        return self._transport(url, environment=environment, ssl_context=context)
+
+
+Theirs = httpx.Client | httpx.AsyncClient | httpx2.Client | httpx2.AsyncClient
+
+
+class HandedIn(Opens):
+    """A client of the user's."""
+
+    def __init__(self, client: type[Theirs], run: str) -> None:
+        self._client = client
+        self._is_blocking = client in (httpx.Client, httpx2.Client)
+        self.program = f"""
+import {client.__module__}
+from chatloom.transports.httpx import httpx_transport
+from {run} as run
+client = {client.__module__}.{client.__name__}(trust_env=False, verify=False)
+outside = httpx_transport(client, sys.argv[1], blocking={self._is_blocking})
+# It is its owner's to close; Python tells of it where it is asked to.
+import warnings
+warnings.simplefilter("ignore", ResourceWarning)
+"""
+
+    def __call__(
+        self, url: str, environment: Mapping[str, str], context: ssl.SSLContext | None
+    ) -> Outside:
+        # Loading all the authorities there are takes longer than most tests.
+        verify = context or url.startswith("https:")
+        with mock.patch.dict(os.environ, {**_without_proxies(), **environment}, clear=True):
+            client = self._client(verify=verify)
+        return Handed(client, httpx_transport(client, url, blocking=self._is_blocking))
+
+
+class Handed(Guarded):
+    """An outside world, and the client that its owner closes with it."""
+
+    def __init__(self, client: Theirs, outside: Outside) -> None:
+        super().__init__(_pass_on, outside)
+        self._client = client
+        self._outside = outside
+        self.close = self._close_both
+
+    async def _close_both(self) -> None:
+        await self._outside.close()
+        if isinstance(self._client, httpx.Client | httpx2.Client):
+            self._client.close()
+        else:
+            await self._client.aclose()
+
+
+async def _pass_on(request: Request, outside: Outside) -> Response:
+    return await outside.send(request)
+
+
+def _without_proxies() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name[-6:].lower() != "_proxy"}
+
+
+@dataclass(frozen=True, repr=False)
 class Mode:
     """One of the transports, and how its coroutines are run to their end."""
 
-    transport: type[BlockingTransport | AioTransport]
+    name: str
+    opens: Opens
+    is_blocking: bool
+    can: frozenset[Can] = frozenset(Can)
 
-    @property
-    def is_blocking(self) -> bool:
-        return self.transport is BlockingTransport
+    def __repr__(self) -> str:
+        return self.name
 
     def make(
         self,
@@ -33,7 +144,7 @@ class Mode:
         environment: Mapping[str, str] | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> Outside:
-        return self.transport(url, environment=environment or {}, ssl_context=ssl_context)
+        return self.opens(url, environment or {}, ssl_context)
 
     def run(self, work: Coroutine[object, None, T]) -> T:
         return run_inline(work) if self.is_blocking else asyncio.run(work)
@@ -62,3 +173,31 @@ class Mode:
             return response
 
         return self.use(outside, talk)
+
+
+_INLINE = "chatloom.core.inline import run_inline"
+_LOOP = "asyncio import run"
+
+_THEIRS = frozenset(Can) - {
+    # Their owner makes them, and meets what is wrong with the environment then.
+    Can.REFUSE_PROXIES,
+    # httpcore hands h11's buffer on to the next answer.
+    Can.TELL_ANSWERS_APART,
+    # h11 makes an event of each chunk.
+    Can.READ_IN_BLOCKS,
+    # The connections that httpcore keeps would be shared between parent and child.
+    Can.GO_THROUGH_A_FORK,
+}
+# httpcore's limits are for each read, and the connection is not known before the head is.
+_THEIRS_BLOCKING = _THEIRS - {Can.TIME_A_DRIPPING_HEAD}
+# The connections that httpcore keeps belong to the loop that opened them.
+_THEIRS_ASYNC = _THEIRS - {Can.CHANGE_LOOPS}
+
+MODES = (
+    Mode("blocking", Ours(BlockingTransport, _INLINE), is_blocking=True),
+    Mode("aio", Ours(AioTransport, _LOOP), is_blocking=False),
+    Mode("httpx", HandedIn(httpx.Client, _INLINE), True, _THEIRS_BLOCKING),
+    Mode("httpx-async", HandedIn(httpx.AsyncClient, _LOOP), False, _THEIRS_ASYNC),
+    Mode("httpx2", HandedIn(httpx2.Client, _INLINE), True, _THEIRS_BLOCKING),
+    Mode("httpx2-async", HandedIn(httpx2.AsyncClient, _LOOP), False, _THEIRS_ASYNC),
+)

@@ -11,7 +11,7 @@ import pytest
 from chatloom.core.errors import TransportError
 from chatloom.core.http import Request, Response
 from chatloom.core.outside import Outside
-from transports.modes import Mode
+from transports.modes import Can, Mode
 from transports.scripted import CHUNKED, Peer, saying, serving
 
 TEXT = b"one and another and one more " * 50
@@ -159,6 +159,7 @@ def test_a_piece_is_handed_over_as_soon_as_it_comes(mode: Mode) -> None:
         assert mode.use(mode.make(server.url), watch) == [b"first", b"second"]
 
 
+@pytest.mark.needs(Can.READ_IN_BLOCKS)
 def test_a_burst_of_chunks_is_read_in_few_pieces(mode: Mode) -> None:
     async def count(outside: Outside) -> int:
         response = await outside.send(Request("GET", "/", streamed=True))

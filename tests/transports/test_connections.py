@@ -13,9 +13,7 @@ from chatloom.core.errors import SettingsError, TimedOut, TransportError
 from chatloom.core.http import Request, Timeouts
 from chatloom.core.inline import run_inline
 from chatloom.core.outside import Outside
-from chatloom.transports.aio import AioTransport
-from chatloom.transports.blocking import BlockingTransport
-from transports.modes import Mode
+from transports.modes import Can, Mode
 from transports.scripted import CHUNKED, Peer, serving
 
 GET = Request("GET", "/")
@@ -48,6 +46,7 @@ def test_a_connection_that_is_to_close_is_not_used_again(
     assert server.connections == 2
 
 
+@pytest.mark.needs(Can.TELL_ANSWERS_APART)
 def test_bytes_nobody_asked_for_are_not_the_next_answer(mode: Mode, get: Request) -> None:
     def talk(peer: Peer) -> None:
         peer.asked()
@@ -137,13 +136,13 @@ def test_a_get_is_not_sent_again_when_a_kept_connection_is_silent(mode: Mode) ->
     assert server.connections == 1
 
 
-def test_a_long_body_may_be_refused_before_it_is_read() -> None:
+def test_a_long_body_may_be_refused_before_it_is_read(blocking_mode: Mode) -> None:
     def talk(peer: Peer) -> None:
         peer.say(b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
         peer.hold(0.2)
 
     with serving(talk) as server:
-        response = Mode(BlockingTransport).ask(server.url, Request("POST", "/", body=bytes(2**22)))
+        response = blocking_mode.ask(server.url, Request("POST", "/", body=bytes(2**22)))
     assert response.status == 413
 
 
@@ -159,9 +158,9 @@ def test_a_closed_client_says_so(mode: Mode) -> None:
         mode.use(mode.make(server.url), close_first)
 
 
-def test_many_threads_share_a_client() -> None:
+def test_many_threads_share_a_client(blocking_mode: Mode) -> None:
     with serving(Peer.echo_all) as server, ThreadPoolExecutor(8) as threads:
-        outside = BlockingTransport(server.url, environment={})
+        outside = blocking_mode.make(server.url)
 
         def ask(number: int) -> bool:
             request = Request("GET", f"/{number}", streamed=number % 2 == 1)
@@ -173,7 +172,7 @@ def test_many_threads_share_a_client() -> None:
     assert server.connections <= 8
 
 
-def test_many_tasks_share_a_client() -> None:
+def test_many_tasks_share_a_client(async_mode: Mode) -> None:
     async def ask(outside: Outside, number: int) -> bool:
         response = await outside.send(Request("GET", f"/{number}", streamed=number % 2 == 1))
         return await response.read() == b"/%d" % number
@@ -182,9 +181,10 @@ def test_many_tasks_share_a_client() -> None:
         return await asyncio.gather(*(ask(outside, number) for number in range(64)))
 
     with serving(Peer.echo_all) as server:
-        assert all(Mode(AioTransport).use(AioTransport(server.url, environment={}), ask_all))
+        assert all(async_mode.use(async_mode.make(server.url), ask_all))
 
 
+@pytest.mark.needs(Can.CHANGE_LOOPS)
 def test_a_client_may_be_used_from_one_loop_after_another(mode: Mode) -> None:
     with serving(Peer.echo_all) as server:
         outside = mode.make(server.url)
@@ -193,9 +193,10 @@ def test_a_client_may_be_used_from_one_loop_after_another(mode: Mode) -> None:
         mode.run(outside.close())
 
 
-def test_a_client_may_be_used_from_several_loops_at_once() -> None:
+@pytest.mark.needs(Can.CHANGE_LOOPS)
+def test_a_client_may_be_used_from_several_loops_at_once(async_mode: Mode) -> None:
     with serving(Peer.echo_all) as server, ThreadPoolExecutor(4) as threads:
-        outside = AioTransport(server.url, environment={})
+        outside = async_mode.make(server.url)
 
         async def ask() -> bool:
             return all([(await outside.send(GET)).body == b"/" for _ in range(20)])
@@ -203,7 +204,7 @@ def test_a_client_may_be_used_from_several_loops_at_once() -> None:
         assert all(threads.map(asyncio.run, [ask() for _ in range(8)]))
 
 
-def test_a_cancelled_call_leaves_nothing_behind(get: Request) -> None:
+def test_a_cancelled_call_leaves_nothing_behind(async_mode: Mode, get: Request) -> None:
     gone = threading.Event()
 
     def talk(peer: Peer) -> None:
@@ -222,26 +223,27 @@ def test_a_cancelled_call_leaves_nothing_behind(get: Request) -> None:
         return asyncio.all_tasks() - {asyncio.current_task()}
 
     with serving(talk) as server:
-        assert not Mode(AioTransport).use(AioTransport(server.url, environment={}), cancel)
+        assert not async_mode.use(async_mode.make(server.url), cancel)
 
 
-def test_a_read_that_waits_ends_when_its_body_is_abandoned() -> None:
+def test_a_read_that_waits_ends_when_its_body_is_abandoned(blocking_mode: Mode) -> None:
     def talk(peer: Peer) -> None:
         peer.asked()
         peer.say(CHUNKED)
         peer.hold()
 
     with serving(talk) as server, ThreadPoolExecutor(1) as threads:
-        outside = BlockingTransport(server.url, environment={})
+        outside = blocking_mode.make(server.url)
         arriving = run_inline(outside.send(Request("GET", "/", streamed=True))).arriving
         assert arriving is not None
         reading = threads.submit(lambda: run_inline(arriving.read()))
         threading.Event().wait(0.1)
         arriving.abandon()
         assert isinstance(reading.exception(10), TransportError)
+        run_inline(outside.close())
 
 
-def test_a_body_may_be_abandoned_from_another_thread() -> None:
+def test_a_body_may_be_abandoned_from_another_thread(async_mode: Mode) -> None:
     gone = threading.Event()
 
     def talk(peer: Peer) -> None:
@@ -257,11 +259,11 @@ def test_a_body_may_be_abandoned_from_another_thread() -> None:
         return await asyncio.to_thread(gone.wait, 10)
 
     with serving(talk) as server:
-        assert Mode(AioTransport).use(AioTransport(server.url, environment={}), leave)
+        assert async_mode.use(async_mode.make(server.url), leave)
 
 
-def test_a_lock_is_held_by_one_thread() -> None:
-    lock = BlockingTransport("http://127.0.0.1:9").lock()
+def test_a_lock_is_held_by_one_thread(blocking_mode: Mode) -> None:
+    lock = blocking_mode.make("http://127.0.0.1:9").lock()
     inside: list[None] = []
 
     async def enter() -> int:
@@ -276,8 +278,8 @@ def test_a_lock_is_held_by_one_thread() -> None:
         assert set(threads.map(run_inline, [enter() for _ in range(8)])) == {1}
 
 
-def test_a_lock_is_held_by_one_task_of_each_loop() -> None:
-    lock = AioTransport("http://127.0.0.1:9").lock()
+def test_a_lock_is_held_by_one_task_of_each_loop(async_mode: Mode) -> None:
+    lock = async_mode.make("http://127.0.0.1:9").lock()
     inside: list[None] = []
 
     async def enter() -> int:

@@ -11,7 +11,7 @@ import pytest
 from chatloom.core.errors import ConnectError, ConnectTimedOut, TimedOut, TransportError
 from chatloom.core.http import Request, Timeouts
 from chatloom.core.outside import Outside
-from transports.modes import Mode
+from transports.modes import Can, Mode
 from transports.scripted import CHUNKED, Peer, Talk, free_port, saying, serving
 
 SECRET = ("authorization", "Bearer secret")
@@ -200,6 +200,7 @@ def test_a_deadline_ends_the_wait(mode: Mode, get: Request, talk: Talk) -> None:
         mode.ask(server.url, waiting(get, deadline=0.2))
 
 
+@pytest.mark.needs(Can.TIME_A_DRIPPING_HEAD)
 def test_a_dripping_head_does_not_outlast_the_deadline(mode: Mode, get: Request) -> None:
     with serving(drip_the_head) as server, failing(TimedOut, "deadline"):
         mode.ask(server.url, waiting(get, deadline=0.2))

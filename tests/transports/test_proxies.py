@@ -9,7 +9,7 @@ from chatloom.core.http import Request
 from chatloom.transports.address import address_of
 from chatloom.transports.proxies import proxy_for
 from transports.authorities import Authority
-from transports.modes import Mode
+from transports.modes import Can, Mode
 from transports.scripted import Peer, free_port, serving
 
 ELSEWHERE = "http://elsewhere.example:81/api"
@@ -101,6 +101,7 @@ def test_the_environment_is_read_as_urllib_reads_it(
         assert (proxy.host, proxy.port, proxy.authorization) == ("proxy.example", 3128, None)
 
 
+@pytest.mark.needs(Can.REFUSE_PROXIES)
 @pytest.mark.parametrize("url", ["socks5://me:secret@proxy", "http://", "http://proxy:port"])
 def test_a_proxy_of_another_kind_is_refused(mode: Mode, url: str) -> None:
     with pytest.raises(SettingsError) as told:

@@ -6,10 +6,7 @@ import asyncio
 import io
 import os
 import ssl
-import time
-from collections.abc import Coroutine
 from functools import lru_cache
-from typing import TypeVar
 
 import aiohttp
 from multidict import CIMultiDict
@@ -18,6 +15,7 @@ from yarl import URL
 from chatloom.core.errors import ConnectError, TransportError
 from chatloom.core.http import Request, Response, Timeouts
 from chatloom.transports.address import Address
+from chatloom.transports.aio.loops import Overdue, runs_here, until
 from chatloom.transports.aio.sessions import Sessions
 from chatloom.transports.failures import (
     OVERDUE,
@@ -34,8 +32,6 @@ from chatloom.transports.framing import coding_of
 from chatloom.transports.headers import complete, joined
 from chatloom.transports.proxies import Proxy
 from chatloom.transports.tls import default_context
-
-T = TypeVar("T")
 
 _Failure = (aiohttp.ClientError, OSError, Garbled)
 _LARGE = 2**20
@@ -71,7 +67,7 @@ class AioCalls:
         try:
             if request.deadline is None:
                 return await self._exchange(session, request, url, headers)
-            return await _until(request.deadline, self._exchange(session, request, url, headers))
+            return await until(request.deadline, self._exchange(session, request, url, headers))
         except _Failure as error:
             raise self._translated(request, error) from error
 
@@ -158,7 +154,7 @@ class AioArrival:
         try:
             if self._request.deadline is None:
                 return await self._next()
-            return await _until(self._request.deadline, self._next())
+            return await until(self._request.deadline, self._next())
         except _Failure as error:
             self._answer.close()
             raise _translated(self._request, error) from error
@@ -174,7 +170,7 @@ class AioArrival:
             _left_alone.append(self._answer)
         elif self._loop.is_closed():
             self._sessions.forget_the_dead()
-        elif self._loop.is_running() and not _runs_here(self._loop):
+        elif self._loop.is_running() and not runs_here(self._loop):
             self._loop.call_soon_threadsafe(self._answer.close)
         else:
             self._answer.close()
@@ -211,28 +207,6 @@ async def _whole(answer: aiohttp.ClientResponse, idle: float | None) -> bytes:
     return b"".join(blocks)
 
 
-class _Overdue(TimeoutError):
-    """A deadline passed."""
-
-
-async def _until(deadline: float, work: Coroutine[object, object, T]) -> T:
-    limit = asyncio.timeout(deadline - time.monotonic())
-    try:
-        async with limit:
-            return await work
-    except TimeoutError as error:
-        if limit.expired():
-            raise _Overdue(OVERDUE) from error
-        raise
-
-
-def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:
-    try:
-        return asyncio.get_running_loop() is loop
-    except RuntimeError:
-        return False
-
-
 def _longest_silence(request: Request) -> float | None:
     """Until the head of an answer is there; aiohttp alone would wait for ever behind a 100."""
     limits = request.timeouts
@@ -252,7 +226,7 @@ def _sendable(body: bytes) -> bytes | io.BytesIO | None:
 
 
 def _translated(request: Request, error: Exception) -> TransportError:
-    if isinstance(error, _Overdue):
+    if isinstance(error, Overdue):
         return timed_out(request, OVERDUE)
     if isinstance(error, TimeoutError):
         return timed_out(request, silence(request.timeouts.idle))

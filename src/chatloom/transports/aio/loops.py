@@ -1,11 +1,14 @@
-"""Things that belong to one event loop, kept for each of several."""
+"""Things that belong to one event loop, and waiting in one."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Coroutine
 from typing import Generic, TypeVar
+
+from chatloom.transports.failures import OVERDUE
 
 T = TypeVar("T")
 
@@ -69,3 +72,27 @@ class Turns:
         lock = self._locks.here()
         if lock is not None:
             lock.release()
+
+
+class Overdue(TimeoutError):
+    """A deadline passed."""
+
+
+async def until(deadline: float, work: Coroutine[object, object, T]) -> T:
+    """Wait for *work*; raises `Overdue` when the monotonic clock reaches *deadline* first."""
+    limit = asyncio.timeout(deadline - time.monotonic())
+    try:
+        async with limit:
+            return await work
+    except TimeoutError as error:
+        if limit.expired():
+            raise Overdue(OVERDUE) from error
+        raise
+
+
+def runs_here(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether it is *loop* that runs in this thread now."""
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
