@@ -84,9 +84,7 @@ def called(
         streamed=request.streamed,
         model=_text(asked.model),
         parameters={
-            name: value
-            for name in _PARAMETERS
-            if (value := getattr(asked, name)) is not None and not isinstance(value, dict)
+            name: value for name in _PARAMETERS if (value := getattr(asked, name)) is not None
         },
         messages=None if said is None else said.messages or said.input or said.prompt,
     )
