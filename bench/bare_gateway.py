@@ -1,6 +1,6 @@
 """The least a gateway can do: typed request in, typed answer out, nothing else.
 
-    python -m bench.bare_gateway UPSTREAM
+    python -m bench.bare_gateway PORT UPSTREAM
 
 A raw ASGI callable on uvicorn with httptools (and uvloop where it is installed), and
 aiohttp towards the upstream. No accounts, no storage, no retries, no errors. Below
@@ -9,7 +9,6 @@ aiohttp towards the upstream. No accounts, no storage, no retries, no errors. Be
 
 from __future__ import annotations
 
-import socket
 import sys
 
 import aiohttp
@@ -17,7 +16,6 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from bench import canned
-from bench.processes import announce
 from bench.shapes import read_chunk, read_completion, read_request, write
 
 _JSON = [(b"content-type", b"application/json")]
@@ -92,18 +90,12 @@ def _again(event: bytes) -> bytes:
     return b"data: %s\n\n" % data
 
 
-class _Server(uvicorn.Server):
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        assert sockets
-        announce({"port": sockets[0].getsockname()[1]})
-
-
-def main(upstream: str) -> None:
+def main(port: str, upstream: str) -> None:
     """Serve until told to stop."""
-    listening = socket.create_server(("127.0.0.1", 0), backlog=2048)
     config = uvicorn.Config(
         Gateway(upstream),
+        port=int(port),
+        backlog=2048,
         http="httptools",
         ws="none",
         lifespan="off",
@@ -111,8 +103,8 @@ def main(upstream: str) -> None:
         log_level="warning",
         server_header=False,
     )
-    _Server(config).run(sockets=[listening])
+    uvicorn.Server(config).run()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -77,15 +77,15 @@ def reply() -> bytes:
     return _reply(answer())
 
 
-def text(events: int) -> str:
-    """The text of a stream of so many events."""
-    return "".join(_piece(at) for at in range(events - 3))
+def texts(events: int) -> list[str]:
+    """The texts of a stream of so many events."""
+    return [_piece(at) for at in range(events - 3)]
 
 
 @cache
 def stream(events: int) -> list[bytes]:
     """So many events, the role, the end and the usage among them, and ``[DONE]`` behind them."""
-    pieces = [_choice({"content": _piece(at)}) for at in range(events - 3)]
+    pieces = [_choice({"content": text}) for text in texts(events)]
     chunks = [
         _chunk([_choice({"role": "assistant", "content": "", "refusal": None})]),
         *(_chunk([piece]) for piece in pieces),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from statistics import median
 from typing import cast
 
 import msgspec
@@ -44,17 +45,20 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Served(msgspec.Struct, frozen=True):
-    """How many answers came, in how many seconds."""
+    """How many answers came, in how many seconds, and how long the median one took."""
 
     answers: int
     seconds: float
+    median: float
 
 
 class _Connection(asyncio.Protocol):
     _transport: asyncio.Transport
 
     def __init__(self, question: Question, until: float, over: asyncio.Future[None]) -> None:
-        self.answers = 0
+        self.took: list[float] = []
+        """Seconds of each answer."""
+        self._asked = 0.0
         self._question = question
         self._request = question.written()
         self._until = until
@@ -66,6 +70,10 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self._ask()
+
+    def _ask(self) -> None:
+        self._asked = time.perf_counter()
         self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
@@ -83,16 +91,17 @@ class _Connection(asyncio.Protocol):
             self._take()
 
     def _take(self) -> None:
+        now = time.perf_counter()
         try:
             self._question.check(b"".join(self._pieces))
         except Failed as error:
             self._end(error)
             return
-        self.answers += 1
+        self.took.append(now - self._asked)
         self._pieces.clear()
         self._size = 0
-        if time.perf_counter() < self._until:
-            self._transport.write(self._request)
+        if now < self._until:
+            self._ask()
         else:
             self._end(None)
 
@@ -129,4 +138,5 @@ async def drive(question: Question, connections: int, seconds: float) -> Served:
     ]
     async with asyncio.timeout(seconds + 30):
         await asyncio.gather(*(one.over for one in asking))
-    return Served(sum(one.answers for one in asking), time.perf_counter() - begun)
+    took = [seconds for one in asking for seconds in one.took]
+    return Served(len(took), time.perf_counter() - begun, median(took))

@@ -1,132 +1,238 @@
-"""What is measured, how often, and the figures to reach.
+"""What is run, what figures it gives, and the targets they are to reach.
 
-To measure one thing more, add a line here; a new kind of client is a class in
-`bench.clients`, a new server a context manager in `bench.servers`.
+The targets are those of the project's first measurements with bare building blocks,
+as ratios to the packages that people use today. To measure one thing more, add a
+scenario and its figures; clients and servers have a file each in their folders.
 """
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
-
 import msgspec
 
-Scenario: TypeAlias = Literal["request", "burst", "paced"]
+from bench.clients import CLIENTS, OURS
+from bench.figures import Figure, Target
+
+BARE = "bare python"
+BARE_IMPORTS = {
+    BARE: "pass",
+    "http.client, ssl, json": "import json, http.client, ssl",
+    "msgspec": "import msgspec",
+    "aiohttp": "import aiohttp",
+}
+"""The floors of an import."""
+
+DIRECT = "direct"
+"""The provider, asked without a server between."""
+
+FLOOR_THEN = 36
+"""CPU microseconds of the blocking floor's request when the targets were set."""
 
 
-class Target(msgspec.Struct, frozen=True):
-    """A figure to reach."""
+class ClientScenario(msgspec.Struct, frozen=True):
+    """One thing that clients do."""
 
-    least_gain: float | None = None
-    """How many times less than the peer ours is to take, at least."""
-    most_cost: float | None = None
-    """How many times as much as the peer ours may take, at most."""
-    most_floors: float | None = None
-    """How many times as much as the floor, at most."""
+    work: str
+    """``import``, ``first answer``, or one of `bench.warm`."""
+    awaited: bool = False
+    tasks: int = 1
 
-
-class ClientMeasure(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that clients do. The peer comes first, then ours, then the floor."""
-
-    title: str
-    scenario: Scenario
-    names: tuple[str, str, str]
-    counts: tuple[int, int, int]
-    """Requests, or streams, of each; enough for about half a second."""
-    target: Target
+    @property
+    def name(self) -> str:
+        """What figures call it."""
+        return f"{self.work} {'async' if self.awaited else 'blocking'} {self.tasks}"
 
 
-class ServerMeasure(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that servers do. Questions are those of `bench.servers`."""
+class ServerScenario(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that servers do, all of them that can answer the question."""
 
-    title: str
-    peer: str
-    ours: str
+    name: str
+    question: str
     connections: int
-    target: Target
-    why: str
-    """Where the target comes from."""
+    seconds: float = 2.0
 
 
-_SYNC = ("openai", "chatloom", "floor")
-_ASYNC = ("openai-async", "chatloom-async", "floor-async")
+CLIENT_SCENARIOS = [
+    ClientScenario("import"),
+    *(ClientScenario("first answer", awaited) for awaited in (False, True)),
+    ClientScenario("request"),
+    ClientScenario("request", True, 64),
+    *(
+        ClientScenario(work, awaited)
+        for work in ("burst", "paced", "first")
+        for awaited in (False, True)
+    ),
+    ClientScenario("short", True, 64),
+]
 
-CLIENTS = (
-    ClientMeasure(
-        title="request, sync",
-        scenario="request",
-        names=_SYNC,
-        counts=(300, 2500, 6000),
-        target=Target(least_gain=10, most_floors=4),
-    ),
-    ClientMeasure(
-        title="request, async, 64 at once",
-        scenario="request",
-        names=_ASYNC,
-        counts=(320, 3200, 9600),
-        target=Target(least_gain=12),
-    ),
-    ClientMeasure(
-        title="chunk in a burst, sync",
-        scenario="burst",
-        names=_SYNC,
-        counts=(4, 60, 100),
-        target=Target(least_gain=15),
-    ),
-    ClientMeasure(
-        title="chunk in a burst, async",
-        scenario="burst",
-        names=_ASYNC,
-        counts=(4, 60, 100),
-        target=Target(least_gain=15),
-    ),
-    ClientMeasure(
-        title="chunk every 0.5 ms, sync",
-        scenario="paced",
-        names=_SYNC,
-        counts=(1, 1, 1),
-        target=Target(least_gain=3),
-    ),
-    ClientMeasure(
-        title="chunk every 0.5 ms, async",
-        scenario="paced",
-        names=_ASYNC,
-        counts=(1, 1, 1),
-        target=Target(least_gain=3),
-    ),
-)
+SERVER_SCENARIOS = [
+    ServerScenario(name="64 requests", question="request", connections=64),
+    ServerScenario(name="16 streams", question="stream", connections=16),
+    ServerScenario(name="1 request", question="request", connections=1, seconds=1.0),
+    ServerScenario(name="64 turns", question="local request", connections=64),
+    ServerScenario(name="16 local streams", question="local stream", connections=16),
+]
 
-SERVERS = (
-    ServerMeasure(
-        title="server, provider, 64 requests at once",
-        peer="bare request",
-        ours="provider request",
-        connections=64,
-        target=Target(most_cost=1.6),
-        why="10 times nginx's 17 µs, where the bare gateway takes 107",
+
+def _than(peer: str, least: float) -> Target:
+    return Target(against=peer, least=least)
+
+
+def _client(title: str, scenario: str, quantity: str, unit: str, *targets: Target) -> Figure:
+    return Figure(
+        title=title,
+        side="client",
+        scenario=scenario,
+        quantity=quantity,
+        unit=unit,
+        over=BARE if quantity == "cpu_ms" and scenario.startswith("import") else None,
+        targets=targets,
+    )
+
+
+def _server(
+    title: str, scenario: str, quantity: str, unit: str, *targets: Target, more: bool = False
+) -> Figure:
+    return Figure(
+        title=title,
+        side="server",
+        scenario=scenario,
+        quantity=quantity,
+        unit=unit,
+        over=DIRECT if quantity == "median_ms" else None,
+        more_is_better=more,
+        targets=targets,
+    )
+
+
+_IMPORTS = [Target(most=CLIENTS[name].most_import_ms, of=name) for name in OURS]
+_FIRSTS = [Target(against="openai", least=CLIENTS[name].least_first_gain, of=name) for name in OURS]
+
+FIGURES = [
+    _client("import, beyond bare Python, CPU", "import blocking 1", "cpu_ms", "ms", *_IMPORTS),
+    _client(
+        "first answer, blocking, CPU",
+        "first answer blocking 1",
+        "cpu_ms",
+        "ms",
+        *_FIRSTS,
+        _than("litellm", 40),
     ),
-    ServerMeasure(
-        title="server, provider, 16 streams at once",
-        peer="bare stream",
-        ours="provider stream",
-        connections=16,
-        target=Target(most_cost=2.1),
-        why="1.2 ms with the journal on, where the bare gateway takes 569 µs",
+    _client("first answer, blocking, wall time", "first answer blocking 1", "wall_ms", "ms"),
+    _client(
+        "first answer, blocking, peak memory",
+        "first answer blocking 1",
+        "peak_mb",
+        "MB",
+        Target(most=35),
     ),
-    ServerMeasure(
-        title="server, loom/echo, 64 requests at once",
-        peer="bare local request",
-        ours="echo request",
-        connections=64,
-        target=Target(most_cost=2.7),
-        why="40 µs for a stored turn, on top of the 23 µs of a bare answer from memory",
+    _client("first answer, async, CPU", "first answer async 1", "cpu_ms", "ms"),
+    _client("first answer, async, wall time", "first answer async 1", "wall_ms", "ms"),
+    _client("first answer, async, peak memory", "first answer async 1", "peak_mb", "MB"),
+    _client(
+        "request, blocking, CPU",
+        "request blocking 1",
+        "cpu_us",
+        "µs",
+        _than("openai", 10),
+        _than("litellm", 20),
+        Target(against="floor", most=4),
     ),
-    ServerMeasure(
-        title="server, loom/echo, 16 streams at once",
-        peer="bare local stream",
-        ours="echo stream",
-        connections=16,
-        target=Target(most_cost=4.8),
-        why="1.2 ms with the journal on, where a bare stream from memory takes 249 µs;"
-        " loom/echo says 64 tokens at a time, the bare stream one",
+    _client(
+        "request, async, 64 in flight, CPU",
+        "request async 64",
+        "cpu_us",
+        "µs",
+        _than("openai", 12),
+        _than("litellm", 25),
     ),
-)
+    *(
+        _client(
+            f"chunk in a burst, {mode}, CPU",
+            f"burst {mode} 1",
+            "cpu_us",
+            "µs",
+            _than("openai", 15),
+            _than("litellm", 50),
+        )
+        for mode in ("blocking", "async")
+    ),
+    _client(
+        "chunk in a burst, async, 64 streams, CPU",
+        "short async 64",
+        "cpu_us",
+        "µs",
+        _than("litellm", 50),
+    ),
+    *(
+        _client(
+            f"chunk every 0.5 ms, {mode}, CPU",
+            f"paced {mode} 1",
+            "cpu_us",
+            "µs",
+            _than("openai", 3),
+        )
+        for mode in ("blocking", "async")
+    ),
+    *(
+        _client(
+            f"time to the first chunk, {mode}",
+            f"first {mode} 1",
+            "wall_us",
+            "µs",
+            _than("openai", 5),
+        )
+        for mode in ("blocking", "async")
+    ),
+    _server("start to first answer", "start", "seconds", "s", Target(most=1.2)),
+    _server("idle memory", "start", "idle_mb", "MB", Target(most=80)),
+    _server(
+        "provider request, 64 at once, CPU",
+        "64 requests",
+        "cpu_us",
+        "µs",
+        Target(against="nginx", most=10),
+        # Ten times nginx's 17 µs, where the bare gateway took 107.
+        Target(against="bare gateway", most=1.6, instead_of="nginx"),
+    ),
+    _server(
+        "provider request, 64 at once, rate",
+        "64 requests",
+        "per_second",
+        "/s",
+        _than("litellm proxy", 50),
+        more=True,
+    ),
+    _server(
+        "provider stream, 200 chunks, 16 at once, CPU",
+        "16 streams",
+        "cpu_us",
+        "µs",
+        Target(most=1200),
+    ),
+    _server(
+        "provider stream, 200 chunks, 16 at once, rate",
+        "16 streams",
+        "per_second",
+        "/s",
+        _than("litellm proxy", 100),
+        more=True,
+    ),
+    _server(
+        "provider request, one by one, added p50",
+        "1 request",
+        "median_ms",
+        "ms",
+        Target(most=0.5),
+        _than("litellm proxy", 20),
+    ),
+    _server(
+        "stored turn of loom/echo, 64 at once, CPU", "64 turns", "cpu_us", "µs", Target(most=40)
+    ),
+    _server(
+        "stream of loom/echo, 200 tokens, 16 at once, CPU",
+        "16 local streams",
+        "cpu_us",
+        "µs",
+        Target(most=1200),
+    ),
+]

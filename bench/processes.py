@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import socket
 import subprocess
 import sys
-from collections.abc import Coroutine, Generator, Sequence
+import time
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -16,7 +19,8 @@ import msgspec
 T = TypeVar("T")
 
 _PROC = Path("/proc")
-_OF_USERS = ("CHATLOOM_", "CHATSERVER_", "OPENAI_")
+_OF_USERS = ("CHATLOOM_", "CHATSERVER_", "OPENAI_", "ANTHROPIC_", "LITELLM_")
+_ROOT = Path(__file__).parents[1]
 
 
 class Failed(Exception):
@@ -48,26 +52,24 @@ def on_core(core: int | None) -> Generator[None]:
 def environment() -> dict[str, str]:
     """The environment without the settings of its user, and without proxies."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_OF_USERS)}
-    return {**kept, "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
+    return {
+        **kept,
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
+        # Else it downloads its price list at every import.
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    }
 
 
 @contextmanager
-def started(
-    module: str, arguments: Sequence[str], log: Path, core: int | None = None
-) -> Generator[tuple[int, bytes]]:
-    """Run a module that serves: its process number, and the JSON it announced itself with.
-
-    Raises `Failed`, with what it wrote to *log*, when it never does.
-    """
-    with log.open("wb") as errors, on_core(core):
+def started(command: Sequence[str], log: Path, core: int | None = None) -> Generator[Running]:
+    """Run a program that serves, and stop it in the end; what it writes goes to *log*."""
+    with log.open("wb") as written, on_core(core):
         process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env=environment(),
+            command, stdout=written, stderr=subprocess.STDOUT, env=environment(), cwd=_ROOT
         )
     try:
-        yield process.pid, _announced(process, log)
+        yield Running(process, log)
     finally:
         process.terminate()
         try:
@@ -75,38 +77,53 @@ def started(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
 
 
-def _announced(process: subprocess.Popen[bytes], log: Path) -> bytes:
-    assert process.stdout is not None
-    told = b""
-    while line := process.stdout.readline():
-        told += line
-        if line.rstrip().endswith(b"}") and told.count(b"{") == told.count(b"}"):
-            return told
-    raise Failed(f"{process.args!r} did not start: {log.read_text('utf-8')[-800:]}")
+class Running:
+    """A program that serves."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.pid = process.pid
+        self._process = process
+        self._log = log
+
+    def wait_until(self, is_ready: Callable[[], bool], seconds: float = 120) -> float:
+        """Ask again and again; the seconds it took. Raises `Failed` when it ends, or never is."""
+        begun = time.perf_counter()
+        while not is_ready():
+            spent = time.perf_counter() - begun
+            if self._process.poll() is not None or spent > seconds:
+                said = self._log.read_text("utf-8", "replace")[-800:]
+                raise Failed(f"{self._process.args!r} does not serve: {said}")
+            time.sleep(0.005)
+        return time.perf_counter() - begun
 
 
-def output(module: str, arguments: Sequence[str], core: int | None = None) -> bytes:
-    """Run a module to its end and give what it printed. Raises `Failed`."""
+def python(module: str, *arguments: str, by: Path | None = None) -> list[str]:
+    """Spell out how a module is run, by this Python or by another."""
+    return [str(by or sys.executable), "-m", module, *arguments]
+
+
+def output(command: Sequence[str], core: int | None = None) -> bytes:
+    """Run a program to its end and give what it printed. Raises `Failed`."""
     with on_core(core):
         done = subprocess.run(
-            [sys.executable, "-m", module, *arguments],
-            capture_output=True,
-            env=environment(),
-            timeout=120,
-            check=False,
+            command, capture_output=True, env=environment(), timeout=180, check=False, cwd=_ROOT
         )
     if done.returncode:
         said = done.stderr.decode(errors="replace")[-800:]
-        raise Failed(f"{module} {' '.join(arguments)} failed: {said}")
+        raise Failed(f"{' '.join(command)} failed: {said}")
     return done.stdout
 
 
-def announce(facts: dict[str, object]) -> None:
-    """Tell whoever started this process that it is ready."""
+def free_port() -> int:
+    """A port that nobody listens at, just now."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+def announce(facts: Mapping[str, object]) -> None:
+    """Tell whoever started this process what it found out."""
     sys.stdout.write(msgspec.json.encode(facts).decode() + "\n")
     sys.stdout.flush()
 
@@ -128,14 +145,29 @@ def counts_cpu() -> bool:
 
 def cpu_seconds(pid: int) -> float:
     """User and system time of a process and all its descendants, the ended ones included."""
-    tree, ticks = {pid}, 0
+    ticks = sum(int(fields[at]) for fields in _tree(pid).values() for at in range(11, 15))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def memory_mb(pid: int) -> float:
+    """The memory of a process and all its descendants; what several share, they divide."""
+    found = 0
+    for number in _tree(pid):
+        rollup = (_PROC / str(number) / "smaps_rollup").read_text("utf-8")
+        shares = re.search(r"^Pss: *(\d+) kB$", rollup, re.MULTILINE)
+        found += int(shares[1]) if shares else 0
+    return found * 1024 / 1e6
+
+
+def _tree(pid: int) -> dict[int, list[str]]:
+    """A process and all its descendants, each with its `_stat`."""
+    tree: dict[int, list[str]] = {}
     found = {int(one.name): _stat(one) for one in _PROC.iterdir() if one.name.isdigit()}
     for number in sorted(found):  # a child most often has the higher number
         fields = found[number]
         if fields and (number == pid or int(fields[1]) in tree):
-            tree.add(number)
-            ticks += sum(int(fields[at]) for at in range(11, 15))
-    return ticks / os.sysconf("SC_CLK_TCK")
+            tree[number] = fields
+    return tree
 
 
 def _stat(process: Path) -> list[str]:

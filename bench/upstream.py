@@ -1,8 +1,10 @@
 """A provider that has all its answers ready: pre-rendered bytes, one process, one thread.
 
+    python -m bench.upstream PORT
+
 The first part of a path says how a streamed answer comes, and of how many events:
 ``/burst-200/...`` or ``/paced-1001/...``. A request that asks for no stream gets the
-plain reply from either.
+plain reply from either. Who asks for ``/messages`` is answered in Anthropic's format.
 """
 
 from __future__ import annotations
@@ -11,16 +13,17 @@ import asyncio
 import os
 import re
 import socket
+import sys
 import threading
 import time
 from functools import cache
 from typing import cast
 
-from bench import canned
-from bench.processes import announce, run
+from bench import canned, canned_anthropic
+from bench.processes import run
 
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
-_ASKED = re.compile(rb"POST /(burst|paced)-(\d+)/")
+_ASKED = re.compile(rb"POST /(burst|paced)-(\d+)/v1/(messages)?")
 _STREAMED = re.compile(rb'"stream": ?true')
 
 _HEAD = (
@@ -37,9 +40,10 @@ def _whole(body: bytes) -> bytes:
 
 
 @cache
-def _stream(events: int) -> list[bytes]:
+def _stream(events: int, anthropic: bool) -> list[bytes]:
     """What is sent, each entry by itself; the head goes with the first event."""
-    chunks = [b"%x\r\n%s\r\n" % (len(event), event) for event in canned.stream(events)]
+    told = (canned_anthropic if anthropic else canned).stream(events)
+    chunks = [b"%x\r\n%s\r\n" % (len(event), event) for event in told]
     chunks[0] = _STREAM_HEAD + chunks[0]
     chunks[-1] += b"0\r\n\r\n"
     return chunks
@@ -72,11 +76,16 @@ class Upstream(asyncio.Protocol):
         if asked is None:
             self._transport.write(_whole(_MODELS))
         elif not _STREAMED.search(request):
-            self._transport.write(_whole(canned.reply()))
-        elif asked[1] == b"burst":
-            self._burst(_stream(int(asked[2])))
+            reply = (canned_anthropic if asked[3] else canned).reply()
+            self._transport.write(_whole(reply))
         else:
-            threading.Thread(target=self._pace, args=[_stream(int(asked[2]))], daemon=True).start()
+            self._tell(asked[1] == b"burst", _stream(int(asked[2]), asked[3] is not None))
+
+    def _tell(self, in_a_burst: bool, pieces: list[bytes]) -> None:
+        if in_a_burst:
+            self._burst(pieces)
+        else:
+            threading.Thread(target=self._pace, args=[pieces], daemon=True).start()
 
     def _burst(self, pieces: list[bytes]) -> None:
         # One `send` each, which neither asyncio nor uvloop promises.
@@ -101,13 +110,12 @@ class Upstream(asyncio.Protocol):
             os.write(number, piece)
 
 
-async def serve() -> None:
-    """Serve until killed, at a port that is announced."""
+async def serve(port: int) -> None:
+    """Serve until killed."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Upstream, "127.0.0.1", 0)
-    announce({"port": server.sockets[0].getsockname()[1]})
+    server = await loop.create_server(Upstream, "127.0.0.1", port, backlog=2048)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    run(serve())
+    run(serve(int(sys.argv[1])))

@@ -10,7 +10,9 @@ import asyncio
 import re
 import socket
 from collections import deque
+from collections.abc import AsyncIterator, Iterator
 from typing import cast
+from urllib.parse import urlsplit
 
 from bench import canned
 from bench.shapes import read_chunk, read_completion, read_request, write
@@ -22,10 +24,12 @@ _END = b"0\r\n\r\n"
 class Asking:
     """Writes requests."""
 
-    def __init__(self, port: int, prefix: str) -> None:
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self.port = parts.port or 80
         self._request = read_request(canned.request("canned-model", canned.MESSAGES, stream=False))
         self._head = (
-            f"POST {prefix}/v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n"
+            f"POST {parts.path}/v1/chat/completions HTTP/1.1\r\nhost: {parts.netloc}\r\n"
             "content-type: application/json\r\nauthorization: Bearer bench\r\ncontent-length: "
         ).encode()
 
@@ -41,7 +45,7 @@ class Reading:
 
     def __init__(self) -> None:
         self._unread = b""
-        self.texts: list[str] = []
+        self._texts: list[str] = []
         self.is_over = False
 
     def plain(self, data: bytes) -> str | None:
@@ -62,16 +66,21 @@ class Reading:
                 break
             chunk = read_chunk(told)
             if chunk.choices and (text := chunk.choices[0].delta.content):
-                self.texts.append(text)
+                self._texts.append(text)
         self.is_over = self._unread.endswith(_END)
+
+    def take(self) -> list[str]:
+        """Hand out the texts that came since."""
+        taken, self._texts = self._texts, []
+        return taken
 
 
 class RawSocket:
     """One blocking socket."""
 
-    def __init__(self, asking: Asking, port: int) -> None:
+    def __init__(self, asking: Asking) -> None:
         self._asking = asking
-        self._socket = socket.create_connection(("127.0.0.1", port))
+        self._socket = socket.create_connection(("127.0.0.1", asking.port))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def ask(self) -> str:
@@ -83,13 +92,13 @@ class RawSocket:
             if text is not None:
                 return text
 
-    def tell(self) -> str:
+    def tell(self) -> Iterator[str]:
         """Read a stream to its end."""
         self._socket.sendall(self._asking.written(stream=True))
         reading = Reading()
         while not reading.is_over:
             reading.feed(self._socket.recv(65536))
-        return "".join(reading.texts)
+            yield from reading.take()
 
     def close(self) -> None:
         """Hang up."""
@@ -125,12 +134,13 @@ class RawProtocol(asyncio.Protocol):
         self._begin(stream=False)
         return await self._change()
 
-    async def tell(self) -> str:
+    async def tell(self) -> AsyncIterator[str]:
         """Read a stream to its end, waking up for whatever arrives, as a reader would."""
         self._begin(stream=True)
         while not self._reading.is_over:
             await self._change()
-        return "".join(self._reading.texts)
+            for text in self._reading.take():
+                yield text
 
     def _begin(self, *, stream: bool) -> None:
         self._streams = stream
@@ -149,9 +159,8 @@ class RawProtocol(asyncio.Protocol):
 class RawProtocols:
     """As many connections as there are requests in flight."""
 
-    def __init__(self, asking: Asking, port: int) -> None:
+    def __init__(self, asking: Asking) -> None:
         self._asking = asking
-        self._port = port
         self._idle: deque[RawProtocol] = deque()
 
     async def ask(self) -> str:
@@ -161,19 +170,19 @@ class RawProtocols:
         self._idle.append(one)
         return text
 
-    async def tell(self) -> str:
+    async def tell(self) -> AsyncIterator[str]:
         """Read a stream to its end."""
         one = await self._take()
-        text = await one.tell()
+        async for text in one.tell():
+            yield text
         self._idle.append(one)
-        return text
 
     async def _take(self) -> RawProtocol:
         if self._idle:
             return self._idle.pop()
         loop = asyncio.get_running_loop()
         _, one = await loop.create_connection(
-            lambda: RawProtocol(self._asking), "127.0.0.1", self._port
+            lambda: RawProtocol(self._asking), "127.0.0.1", self._asking.port
         )
         return one
 
