@@ -12,7 +12,7 @@ from chatloom.core.errors import ChatloomError, SettingsError
 from chatloom.core.manner import Manner, merged, query_pairs, waiting
 from chatloom.core.outside import Outside, Policy
 from chatloom.core.secret import Secret
-from chatloom.core.settings import Habits, Settings, resolve
+from chatloom.core.settings import EMBEDDED, Habits, Settings, resolve
 from chatloom.policies.hooks import Hooks
 from chatloom.policies.identify import Identify
 from chatloom.policies.log import Log
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from chatloom.policies.cache import Cache
     from chatloom.policies.meter import Meter
     from chatloom.policies.pace import Pace
+    from chatloom.transports.httpx import HttpxClient
+    from chatloom.transports.recorded import Cassette
 
 
 def settings(
@@ -87,6 +89,10 @@ class ClientOptions(TypedDict, total=False):
     """Answers again what was answered before."""
     meter: Meter
     """Measures every call and tells exporters."""
+    http_client: HttpxClient
+    """An httpx or httpx2 client to send through; it stays its owner's to close."""
+    cassette: Cassette
+    """Where what goes over the wire is recorded, or played from."""
 
 
 def engine(
@@ -108,7 +114,7 @@ def engine(
     repeating.on_retry = hooks.on_retry
     return Engine(
         mode,
-        _transport(issubclass(mode, Sync), settings.base_url),
+        _outside(issubclass(mode, Sync), settings.base_url, options),
         [
             *_around_the_call(settings, options),
             repeating,
@@ -159,7 +165,25 @@ def _manner(settings: Settings, options: ClientOptions) -> Manner:
     )
 
 
+def _outside(blocking: bool, base_url: str, options: ClientOptions) -> Outside:
+    if "http_client" in options:
+        from chatloom.transports.httpx import httpx_transport
+
+        transport = httpx_transport(options["http_client"], base_url, blocking=blocking)
+    else:
+        transport = _transport(blocking, base_url)
+    if "cassette" in options:
+        from chatloom.transports.recorded import recorded
+
+        return recorded(transport, options["cassette"])
+    return transport
+
+
 def _transport(blocking: bool, base_url: str) -> Outside:
+    if base_url.startswith(EMBEDDED):
+        from chatloom.embedded import outside
+
+        return outside(base_url, blocking=blocking)
     if blocking:
         from chatloom.transports.blocking import BlockingTransport
 

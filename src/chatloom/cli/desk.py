@@ -15,7 +15,7 @@ from chatloom.core.operations import operation, typed
 from chatloom.core.secret import Secret
 from chatloom.policies.authorize import Authorize
 from chatloom.server.identity import Identity
-from chatloom.server.lock import DatabaseLock, Holder, Locked
+from chatloom.server.lock import DatabaseLock, Locked
 from chatloom.server.protocols.chatloom import make_key, tell_key
 from chatloom.server.store.sqlite import SQLiteStore
 from chatloom.transports.blocking import BlockingTransport
@@ -40,9 +40,9 @@ def desk(database: Path) -> Generator[Desk, None, None]:
     try:
         lock.acquire()
     except Locked as locked:
-        if locked.holder is None:
+        if locked.holder is None or locked.holder.url is None:
             raise
-        with _remote(locked.holder) as remote:
+        with _remote(locked.holder.url, locked.holder.token) as remote:
             # Checkers compare the protocol with the descriptor, not with what it gives.
             yield cast("Desk", remote)
         return
@@ -77,10 +77,10 @@ class _Remote(BlockingClient):
         return await self._send(request, typed(wire.Key))
 
 
-def _remote(holder: Holder) -> _Remote:
+def _remote(url: str, token: str) -> _Remote:
     # No proxy: what is sent here is for this machine alone.
-    transport = BlockingTransport(holder.url, environment={})
-    return _Remote(Engine(Sync, transport, [Authorize(Secret(holder.token))]))
+    transport = BlockingTransport(url, environment={})
+    return _Remote(Engine(Sync, transport, [Authorize(Secret(token))]))
 
 
 class _Local:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import weakref
 from pathlib import Path
 from typing import Self
 
@@ -27,7 +28,8 @@ _FAR = 1 << 30
 class Holder(msgspec.Struct, frozen=True):
     """The server that holds a lock."""
 
-    url: str
+    url: str | None
+    """`None` for one that is embedded in another program, and has no address."""
     token: str
     pid: int
 
@@ -36,9 +38,16 @@ class Locked(SettingsError):
     """Another server has this database open."""
 
     def __init__(self, path: Path, holder: Holder | None) -> None:
-        where = f" (at {holder.url}, process {holder.pid})" if holder else ""
-        super().__init__(f"{path} is in use by a running server{where}")
+        super().__init__(f"{path} is in use by {_described(holder)}")
         self.holder = holder
+
+
+def _described(holder: Holder | None) -> str:
+    if holder is None:
+        return "a running server"
+    if holder.url is None:
+        return f"another program, which has it embedded (process {holder.pid})"
+    return f"a running server (at {holder.url}, process {holder.pid})"
 
 
 class DatabaseLock:
@@ -62,6 +71,7 @@ class DatabaseLock:
             os.close(file)
             raise Locked(self._database, self._holder()) from None
         self._file = file
+        _held.add(self)
         os.truncate(file, 0)
         return self
 
@@ -75,6 +85,12 @@ class DatabaseLock:
         """Give the lock back."""
         if self._file is not None:
             os.truncate(self._file, 0)
+            os.close(self._file)
+            self._file = None
+
+    def disown(self) -> None:
+        """In a forked child, let go of what is its parent's; else it would outlast the parent."""
+        if self._file is not None:
             os.close(self._file)
             self._file = None
 
@@ -97,3 +113,15 @@ def _lock(file: int) -> None:
         msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
     else:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+_held: weakref.WeakSet[DatabaseLock] = weakref.WeakSet()
+
+
+def _disown_all() -> None:
+    for lock in tuple(_held):
+        lock.disown()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_disown_all)

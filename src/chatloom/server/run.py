@@ -22,9 +22,9 @@ import uvicorn
 from chatloom.core.errors import SettingsError
 from chatloom.core.secret import Secret
 from chatloom.server.app import App
-from chatloom.server.chat.turns import Turns
+from chatloom.server.assembly import assemble, holds_real_keys
 from chatloom.server.connection import LimitedProtocol
-from chatloom.server.identity import SCOPES, Identity
+from chatloom.server.identity import SCOPES
 from chatloom.server.lock import DatabaseLock, Holder
 from chatloom.server.models.registry import Registry
 from chatloom.server.services import Services
@@ -73,8 +73,8 @@ def serve(start: Start, environ: Mapping[str, str], announce: Callable[[Started]
     signal.signal(signal.SIGTERM, _leave)
     with DatabaseLock(start.database) as lock:
         token = Secret(secrets.token_urlsafe(32))
-        services = assemble(start, environ, control=token)
-        if start.dev and asyncio.run(_holds_real_keys(services)):
+        services = _assemble(start, environ, control=token)
+        if start.dev and asyncio.run(holds_real_keys(services.store)):
             raise SettingsError(
                 f"{start.database} holds real keys; --dev accepts any, and wants its own database"
             )
@@ -102,24 +102,10 @@ def _leave(*_: object) -> NoReturn:
     sys.exit(0)
 
 
-def assemble(
-    start: Start, environ: Mapping[str, str], *, control: Secret | None = None
-) -> Services:
-    """Open the store and put the server's parts together."""
-    store = SQLiteStore(start.database)
+def _assemble(start: Start, environ: Mapping[str, str], *, control: Secret) -> Services:
     registry = Registry(start.settings, environ, dev=start.dev, use_providers=start.use_providers)
-    return Services(
-        settings=start.settings,
-        store=store,
-        identity=Identity(store, dev=start.dev, control=control),
-        registry=registry,
-        turns=Turns(store, registry),
-        dev=start.dev,
-    )
-
-
-async def _holds_real_keys(services: Services) -> bool:
-    return any(not key.dev for key in await services.store.keys())
+    store = SQLiteStore(start.database)
+    return assemble(store, registry, start.settings, dev=start.dev, control=control)
 
 
 async def _first_key(services: Services) -> Secret | None:

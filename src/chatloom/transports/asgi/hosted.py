@@ -47,7 +47,7 @@ class Hosted:
             if self._life is None or self._life.ending:
                 from chatloom.transports.asgi.life import Life
 
-                self._life = Life(self._app, self._life)
+                self._life = Life(self, self._app, self._life)
             return self._life
 
     def _begin(self) -> None:

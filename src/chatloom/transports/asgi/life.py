@@ -27,11 +27,13 @@ _log = logging.getLogger("chatloom.asgi")
 class Life:
     """Runs an application in a daemon thread until it is ended.
 
-    What *app* raises of `ChatloomError` while it starts is `failure`; it begins
-    once the life *before* it is over.
+    Keeps its *host* from being forgotten meanwhile. What *app* raises of
+    `ChatloomError` while it starts is `failure`. It begins once the life *before*
+    it is over.
     """
 
-    def __init__(self, app: Application, before: Life | None = None) -> None:
+    def __init__(self, host: object, app: Application, before: Life | None = None) -> None:
+        self._host: object | None = host
         self._app = app
         self._before = before
         self._loop = asyncio.new_event_loop()
@@ -97,6 +99,7 @@ class Life:
             self._loop.run_until_complete(self._tidy())
         finally:
             self._loop.close()
+            self._host = None
             self.ending = True
             _alive.discard(self)
             self.started.open()

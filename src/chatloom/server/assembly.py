@@ -1,0 +1,35 @@
+"""Putting the server's parts together, whatever way it is reached."""
+
+from __future__ import annotations
+
+from chatloom.core.secret import Secret
+from chatloom.server.chat.turns import Turns
+from chatloom.server.identity import Identity
+from chatloom.server.models.registry import Registry
+from chatloom.server.services import Services
+from chatloom.server.settings import ServerSettings
+from chatloom.server.store.contract import Store
+
+
+def assemble(
+    store: Store,
+    registry: Registry,
+    settings: ServerSettings,
+    *,
+    dev: bool,
+    control: Secret | None = None,
+) -> Services:
+    """Make one server of *store* and *registry*; in *dev* it accepts any key."""
+    return Services(
+        settings=settings,
+        store=store,
+        identity=Identity(store, dev=dev, control=control),
+        registry=registry,
+        turns=Turns(store, registry),
+        dev=dev,
+    )
+
+
+async def holds_real_keys(store: Store) -> bool:
+    """Whether somebody made keys for it, so that not just any may be accepted."""
+    return any(not key.dev for key in await store.keys())
