@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from random import sample
+from statistics import median
 from typing import TypeVar
 
 from bench.figures import Figure, Result, Series, over
@@ -38,6 +39,15 @@ class Book:
         """One value a repetition of one candidate; none if it was not measured."""
         told = self._told.get((figure.scenario, name), [])
         return [None if one is None else one[figure.quantity] for one in told]
+
+    def lows(self, quantity: str, limit: float) -> dict[tuple[str, str], float]:
+        """Scenarios and candidates whose median of *quantity* is below *limit*."""
+        found = {
+            key: median(one[quantity] for one in told if one is not None and quantity in one)
+            for key, told in self._told.items()
+            if any(one is not None and quantity in one for one in told)
+        }
+        return {key: value for key, value in found.items() if value < limit}
 
     def result(self, figure: Figure, candidates: list[Series]) -> Result:
         """A figure of those *candidates*, in which their values are filled in."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from statistics import median
 
@@ -16,7 +16,7 @@ from bench.clients.entry import program
 from bench.figures import Figure, Series
 from bench.peers import Homes
 from bench.plan import BARE_IMPORTS, ClientScenario
-from bench.processes import output, python
+from bench.processes import Failed, output, python
 
 _COLD = ("import", "first answer")
 
@@ -50,24 +50,19 @@ class Clients:
 
     def measure(self, scenarios: list[ClientScenario], book: Book) -> None:
         """Measure all *scenarios*, as often as the *book* has repetitions."""
-        for work in self._all(scenarios, warm_up=True):
-            work(Book(1, lambda _: None))
+        self._fill_the_caches(scenarios)
         for _ in range(book.repetitions):
-            for work in self._all(scenarios):
-                work(book)
+            for scenario in in_any_order(scenarios):
+                for name in in_any_order(self._names(scenario)):
+                    book.measure(scenario.name, name, partial(self._measured, scenario, name))
 
-    def _all(
-        self, scenarios: list[ClientScenario], *, warm_up: bool = False
-    ) -> list[Callable[[Book], None]]:
-        """Every measurement once: scenarios in any order, and those in them in any order."""
-        found: list[Callable[[Book], None]] = []
-        for scenario in in_any_order(scenarios):
-            if warm_up and scenario.work not in _COLD:
-                continue  # it warms up by itself
-            for name in in_any_order(self._names(scenario)):
-                work = partial(self._measured, scenario, name)
-                found.append(partial(_written, scenario.name, name, work))
-        return found
+    def _fill_the_caches(self, scenarios: list[ClientScenario]) -> None:
+        """Start everything once that is to be started: files are read, bytecode is written."""
+        for scenario in scenarios:
+            if scenario.work in _COLD:
+                for name in self._names(scenario):
+                    with suppress(Failed):  # the measurement will fail too, and is written down
+                        self._measured(scenario, name, most=1)
 
     def _names(self, scenario: ClientScenario) -> list[str]:
         names = [name for name in CLIENTS if name not in self.absent]
@@ -75,14 +70,14 @@ class Clients:
             return [*BARE_IMPORTS, *(name for name in names if CLIENTS[name].imports)]
         return names
 
-    def _measured(self, scenario: ClientScenario, name: str) -> dict[str, float]:
+    def _measured(self, scenario: ClientScenario, name: str, most: int = 5) -> dict[str, float]:
         if scenario.work == "import":
             text = BARE_IMPORTS.get(name) or f"import {CLIENTS[name].imports}"
-            return self._cold(name, text, "")
+            return self._cold(name, text, "", most)
         if scenario.work == "first answer":
             url = f"http://127.0.0.1:{self._port}/burst-{canned.SERVER_EVENTS}"
             text = program(CLIENTS[name].first[scenario.awaited], url)
-            return self._cold(name, text, canned.answer().strip())
+            return self._cold(name, text, canned.answer().strip(), most)
         mode = "async" if scenario.awaited else "blocking"
         told = output(
             python(
@@ -95,13 +90,9 @@ class Clients:
         )
         return msgspec.json.decode(told, type=dict[str, float])
 
-    def _cold(self, name: str, text: str, said: str) -> dict[str, float]:
+    def _cold(self, name: str, text: str, said: str, most: int) -> dict[str, float]:
         """Start several, if that is quickly done: one start alone says little."""
         begun, found = time.perf_counter(), list[dict[str, float]]()
-        while len(found) < 5 and (not found or time.perf_counter() - begun < self._share):
+        while len(found) < most and (not found or time.perf_counter() - begun < self._share):
             found.append(cold.measure(self._homes.python(name), text, self._core, said))
         return {quantity: median(one[quantity] for one in found) for quantity in found[0]}
-
-
-def _written(scenario: str, name: str, work: Callable[[], dict[str, float]], book: Book) -> None:
-    book.measure(scenario, name, work)

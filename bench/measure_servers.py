@@ -116,6 +116,7 @@ class Servers:
             "cpu_us": 1e6 * spent / served.answers,
             "per_second": served.answers / served.seconds,
             "median_ms": 1000 * served.median,
+            "busy": spent / served.seconds,
         }
 
 

@@ -56,7 +56,7 @@ def drawn(told: Report) -> str:
     """Draw the picture."""
     sections = _sections(told)
     scale = Scale.of([bar for bars in sections.values() for bar in bars])
-    top, lines = 108, list[str]()
+    top, lines = 132, [*_axis(scale, 132)]
     for heading, bars in sections.items():
         lines.append(_text(28, top + 28, heading, "heading"))
         lines += _grid(scale, top + _HEADING - 8, top + _HEADING + len(bars) * _ROW)

@@ -157,7 +157,7 @@ FIGURES = [
         for mode in ("blocking", "async")
     ),
     _client(
-        "chunk in a burst, async, 64 streams, CPU",
+        "chunk in a burst, 64 async streams, CPU",
         "short async 64",
         "cpu_us",
         "µs",
@@ -203,14 +203,14 @@ FIGURES = [
         more=True,
     ),
     _server(
-        "provider stream, 200 chunks, 16 at once, CPU",
+        "provider stream, 16 at once, CPU",
         "16 streams",
         "cpu_us",
         "µs",
         Target(most=1200),
     ),
     _server(
-        "provider stream, 200 chunks, 16 at once, rate",
+        "provider stream, 16 at once, rate",
         "16 streams",
         "per_second",
         "/s",
@@ -225,11 +225,9 @@ FIGURES = [
         Target(most=0.5),
         _than("litellm proxy", 20),
     ),
+    _server("loom/echo turn, stored, 64 at once, CPU", "64 turns", "cpu_us", "µs", Target(most=40)),
     _server(
-        "stored turn of loom/echo, 64 at once, CPU", "64 turns", "cpu_us", "µs", Target(most=40)
-    ),
-    _server(
-        "stream of loom/echo, 200 tokens, 16 at once, CPU",
+        "loom/echo stream, 16 at once, CPU",
         "16 local streams",
         "cpu_us",
         "µs",

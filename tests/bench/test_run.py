@@ -1,0 +1,33 @@
+"""The benchmark itself, once, with little to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from bench.__main__ import main
+from bench.processes import Failed
+from bench.report import Report
+
+from bench import cold
+
+
+@pytest.mark.skipif(not cold.is_possible(), reason="no wait4 here")
+def test_a_quick_run_leaves_a_table_and_a_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    peers = ["--without", "openai", "--without", "anthropic", "--without", "litellm"]
+    main(["--quick", "--only", "import", *peers, "--to", str(tmp_path)])
+    told = msgspec.json.decode((tmp_path / "latest.json").read_bytes(), type=Report)
+    (result,) = told.results
+    ours = next(one for one in result.series if one.name == "chatserver")
+    assert len(ours.known) == 1
+    assert told.absent["openai"] == "left out"
+    assert "chatserver" in (tmp_path / "latest.svg").read_text("utf-8")
+    assert "openai is skipped: left out" in capsys.readouterr().out
+
+
+def test_a_figure_that_does_not_exist_is_said() -> None:
+    with pytest.raises(Failed, match="no figure"):
+        main(["--only", "the weather"])
