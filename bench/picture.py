@@ -18,8 +18,8 @@ from bench.figures import Comparison, Result, Target, comparisons, missing
 from bench.report import Report, bound, number, spread, times
 
 _WIDTH, _ROW, _HEADING = 1120, 24, 46
-_LEFT, _RIGHT = 340, 800
-"""Where the scale begins and ends."""
+_LEFT, _RIGHT, _ASIDE = 320, 800, 1014
+"""Where the scale begins and ends, and where the targets stand."""
 _TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 _STYLE = """
 svg { --paper: #ffffff; --ink: #1f2328; --soft: #656d76; --line: #d8dee4; --equal: #8c959f;
@@ -56,7 +56,7 @@ def drawn(told: Report) -> str:
     """Draw the picture."""
     sections = _sections(told)
     scale = Scale.of([bar for bars in sections.values() for bar in bars])
-    top, lines = 132, [*_axis(scale, 132)]
+    top, lines = 132, [*_axis(scale, 132), _text(_ASIDE, 132, "to reach", "soft small")]
     for heading, bars in sections.items():
         lines.append(_text(28, top + 28, heading, "heading"))
         lines += _grid(scale, top + _HEADING - 8, top + _HEADING + len(bars) * _ROW)
@@ -98,24 +98,23 @@ class Scale(msgspec.Struct, frozen=True):
 
 
 def _sections(told: Report) -> dict[str, list[Bar]]:
-    """The bars, sorted by whom ours is compared with."""
-    found: dict[str, list[Bar]] = {}
+    """The bars, by side and by whom ours is compared with; the limits come last."""
+    found: dict[tuple[str, bool, str], list[Bar]] = {}
     for result in told.results:
+        side = result.figure.side
         for one in comparisons(result):
-            found.setdefault(_heading(one.against, one.ours), []).append(_compared(one, result))
+            key = side, one.against is None, _heading(one.ours, one.against)
+            found.setdefault(key, []).append(_compared(one, result))
         for ours in result.ours:
             for target in missing(result):
-                heading = _heading(target.against, ours.name)
-                found.setdefault(heading, []).append(_unmeasured(target, result, told))
-    return dict(sorted(found.items(), key=lambda one: _rank(one[0])))
+                key = side, False, _heading(ours.name, target.against)
+                found.setdefault(key, []).append(_unmeasured(target, result, told))
+    # Sorting is stable: those of one kind stay in the order of the figures.
+    return {key[2]: found[key] for key in sorted(found, key=lambda key: key[:2])}
 
 
-def _heading(against: str | None, ours: str) -> str:
+def _heading(ours: str, against: str | None) -> str:
     return f"{ours} against {against}" if against else f"{ours}, limits to keep"
-
-
-def _rank(heading: str) -> tuple[bool, bool, str]:
-    return heading.startswith("chatloom"), "limits" in heading, ""
 
 
 def _compared(one: Comparison, result: Result) -> Bar:
@@ -155,7 +154,7 @@ def _bar(bar: Bar, scale: Scale, y: float) -> Iterator[str]:
     kind = "soft" if not bar.gains or bar.is_reached is None else ""
     yield _text(_RIGHT + 16, y + 4.5, bar.told, kind)
     if bar.aside:
-        yield _text(_WIDTH - 104, y + 4.5, bar.aside, "soft")
+        yield _text(_ASIDE, y + 4.5, bar.aside, "soft")
 
 
 def _measured(bar: Bar, scale: Scale, y: float) -> Iterator[str]:
@@ -189,16 +188,22 @@ def _head(told: Report, height: float) -> Iterator[str]:
     yield f"<style>{_STYLE}</style>"
     yield f'<rect class="paper" width="{_WIDTH}" height="{height:g}"/>'
     yield _text(28, 40, "chatloom, measured", "title")
-    yield _text(28, 64, "How many times better than the other, on a logarithmic scale.", "soft")
+    yield _text(
+        28,
+        64,
+        "How many times better than the other, on a logarithmic scale: right of “equal” ours takes"
+        " less, or does more a second; left of it, it is worse.",
+        "soft",
+    )
     x = 28
     for kind, name in (("good", "target reached"), ("bad", "not reached"), ("plain", "no target")):
         yield f'<rect class="{kind}" x="{x}" y="79" width="22" height="12" rx="2"/>'
         yield _text(x + 29, 89.5, name, "small")
         x += 130
     yield f'<line class="mark" x1="{x + 6}" x2="{x + 6}" y1="76" y2="94"/>'
-    yield _text(x + 16, 89.5, "target: the bar is to pass it", "small")
-    yield f'<path class="whisker" fill="none" d="M{x + 210} 82v6M{x + 210} 85h26M{x + 236} 82v6"/>'
-    yield _text(x + 244, 89.5, "min-max of the repetitions", "small")
+    yield _text(x + 16, 89.5, "target: a bar is to end right of it", "small")
+    yield f'<path class="whisker" fill="none" d="M{x + 250} 82v6M{x + 250} 85h26M{x + 276} 82v6"/>'
+    yield _text(x + 284, 89.5, "min-max of the repetitions", "small")
 
 
 def _foot(told: Report) -> Iterator[str]:
