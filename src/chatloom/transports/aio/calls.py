@@ -15,8 +15,9 @@ from yarl import URL
 from chatloom.core.errors import ConnectError, TransportError
 from chatloom.core.http import Request, Response, Timeouts
 from chatloom.transports.address import Address
+from chatloom.transports.aio.limits import Limits
 from chatloom.transports.aio.loops import Overdue, runs_here, until
-from chatloom.transports.aio.sessions import Sessions
+from chatloom.transports.aio.sessions import Kept, Sessions
 from chatloom.transports.failures import (
     OVERDUE,
     Garbled,
@@ -63,11 +64,11 @@ class AioCalls:
     async def call(self, request: Request) -> Response:
         headers = self._headers(request)
         url = URL(self._origin + self._address.target(request), encoded=True)
-        session = self._sessions.here() or await self._sessions.begin_here()
+        kept = self._sessions.here() or await self._sessions.begin_here()
         try:
             if request.deadline is None:
-                return await self._exchange(session, request, url, headers)
-            return await until(request.deadline, self._exchange(session, request, url, headers))
+                return await self._exchange(kept, request, url, headers)
+            return await until(request.deadline, self._exchange(kept, request, url, headers))
         except _Failure as error:
             raise self._translated(request, error) from error
 
@@ -76,13 +77,13 @@ class AioCalls:
 
     async def _exchange(
         self,
-        session: aiohttp.ClientSession,
+        kept: Kept,
         request: Request,
         url: URL,
         sent_headers: CIMultiDict[str],
     ) -> Response:
-        async with asyncio.timeout(_longest_silence(request)):
-            answer = await session.request(
+        with kept.limits.within(_longest_silence(request)):
+            answer = await kept.session.request(
                 request.method,
                 url,
                 headers=sent_headers,
@@ -93,15 +94,10 @@ class AioCalls:
                 proxy_headers=self._proxy_headers,
             )
         headers = joined(answer.headers.items())
+        arriving = AioArrival(request, answer, headers, self._sessions, kept.limits)
         if request.streamed:
-            arriving = AioArrival(request, answer, headers, self._sessions)
             return Response(answer.status, headers, arriving=arriving)
-        body = await _whole(answer, request.timeouts.idle)
-        coding = coding_of(headers.get("content-encoding", ""))
-        if coding is not None:
-            body = coding.feed(body)
-            coding.end()
-        return Response(answer.status, headers, body)
+        return Response(answer.status, headers, await arriving.all())
 
     def _headers(self, request: Request) -> CIMultiDict[str]:
         headers = CIMultiDict(complete(request))
@@ -142,13 +138,26 @@ class AioArrival:
         answer: aiohttp.ClientResponse,
         headers: dict[str, str],
         sessions: Sessions,
+        limits: Limits,
     ) -> None:
         self._request = request
+        self._limits = limits
         self._answer = answer
         self._sessions = sessions
         self._coding = coding_of(headers.get("content-encoding", ""))
         self._loop = asyncio.get_running_loop()
         self._owner = os.getpid()
+
+    async def all(self) -> bytes:
+        """Read the body to its end."""
+        pieces: list[bytes] = []
+        try:
+            while piece := await self._next():
+                pieces.append(piece)
+        except BaseException:
+            self._answer.close()
+            raise
+        return b"".join(pieces)
 
     async def read(self) -> bytes:
         try:
@@ -176,7 +185,16 @@ class AioArrival:
             self._answer.close()
 
     async def _next(self) -> bytes:
-        while block := await _block(self._answer, self._request.timeouts.idle):
+        content, idle = self._answer.content, self._request.timeouts.idle
+        while True:
+            block = content.read_nowait()
+            if not block and not content.at_eof():
+                # aiohttp's own limit on silence is lost with its parser, which garbled chunks
+                # stop for good (seen with 3.14.5); so there is a second one.
+                with self._limits.within(None if idle is None else idle + GRACE):
+                    block = await content.readany()
+            if not block:
+                break
             if self._coding is not None:
                 block = self._coding.feed(block)
             if block:
@@ -184,27 +202,6 @@ class AioArrival:
         if self._coding is not None:
             self._coding.end()
         return b""
-
-
-async def _block(answer: aiohttp.ClientResponse, idle: float | None) -> bytes:
-    """The next block of a body; ``b""`` at its end.
-
-    aiohttp's own limit on silence is lost with its parser, which garbled chunks
-    stop for good (seen with 3.14.5); so there is a second one.
-    """
-    async with asyncio.timeout(None if idle is None else idle + GRACE):
-        return await answer.content.readany()
-
-
-async def _whole(answer: aiohttp.ClientResponse, idle: float | None) -> bytes:
-    blocks: list[bytes] = []
-    try:
-        while block := await _block(answer, idle):
-            blocks.append(block)
-    except BaseException:
-        answer.close()
-        raise
-    return b"".join(blocks)
 
 
 def _longest_silence(request: Request) -> float | None:

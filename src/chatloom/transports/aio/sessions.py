@@ -17,6 +17,7 @@ from contextlib import suppress
 import aiohttp
 
 from chatloom.core.inline import run_inline
+from chatloom.transports.aio.limits import Limits
 from chatloom.transports.aio.loops import PerLoop
 
 
@@ -28,11 +29,12 @@ class _Connector(aiohttp.TCPConnector):
 
 
 class Kept:
-    """A session, and what closes it when its loop ends."""
+    """A session, the limits on its waits, and what closes it when its loop ends."""
 
     def __init__(self, context: ssl.SSLContext | None) -> None:
         self._connector = _Connector(limit=0, keepalive_timeout=60, ssl=context or True)
         self.session = _session(self._connector)
+        self.limits = Limits()
         self._closing = _closing(self.session, self._connector)
         self._loop = asyncio.get_running_loop()
 
@@ -59,17 +61,16 @@ class Sessions:
         self._kept: PerLoop[Kept] = PerLoop(Kept.let_go)
         weakref.finalize(self, self._kept.forget_the_idle)
 
-    def here(self) -> aiohttp.ClientSession | None:
+    def here(self) -> Kept | None:
         """Give the session of the loop that runs now, where there is one."""
-        kept = self._kept.here()
-        return None if kept is None else kept.session
+        return self._kept.here()
 
-    async def begin_here(self) -> aiohttp.ClientSession:
+    async def begin_here(self) -> Kept:
         """Open a session for the loop that runs now."""
         kept = Kept(self._context)
         self._kept.put_here(kept)
         await kept.begin()
-        return kept.session
+        return kept
 
     def forget_the_dead(self) -> None:
         """Let go of sessions whose loop has ended."""
