@@ -90,6 +90,7 @@ def test_a_task_is_forgotten_when_its_wait_is_over() -> None:
         await task
         seen = weakref.ref(task)
         del task
+        await asyncio.sleep(0)  # until the loop itself has let go of it
         gc.collect()
         return seen() is None
 
