@@ -13,8 +13,11 @@ import ssl
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 from unittest import mock
+from uuid import uuid4
 
 import httpx
 import httpx2
@@ -25,6 +28,7 @@ from chatloom.core.outside import Guarded, Outside
 from chatloom.transports.aio import AioTransport
 from chatloom.transports.blocking import BlockingTransport
 from chatloom.transports.httpx import httpx_transport
+from transports.taped import Taped
 
 T = TypeVar("T")
 
@@ -69,6 +73,25 @@ outside = {transport.__name__}(sys.argv[1], environment={{}})
         self, url: str, environment: Mapping[str, str], context: ssl.SSLContext | None
     ) -> Outside:
         return self._transport(url, environment=environment, ssl_context=context)
+
+
+class OnTape(Opens):
+    """One of our own transports, recorded; as it is closed, it is played again."""
+
+    _folder = TemporaryDirectory()
+
+    def __init__(self, opens: Ours) -> None:
+        self._opens = opens
+        self.program = f"""{opens.program}
+from chatloom.transports.recorded import Cassette, recorded
+outside = recorded(outside, Cassette({self._folder.name!r} + f"/{{os.getpid()}}.json"))
+"""
+
+    def __call__(
+        self, url: str, environment: Mapping[str, str], context: ssl.SSLContext | None
+    ) -> Outside:
+        path = Path(self._folder.name, f"{uuid4()}.json")
+        return Taped(self._opens(url, environment, context), path)
 
 
 Theirs = httpx.Client | httpx.AsyncClient | httpx2.Client | httpx2.AsyncClient
@@ -193,9 +216,14 @@ _THEIRS_BLOCKING = _THEIRS - {Can.TIME_A_DRIPPING_HEAD}
 # The connections that httpcore keeps belong to the loop that opened them.
 _THEIRS_ASYNC = _THEIRS - {Can.CHANGE_LOOPS}
 
+_BLOCKING = Ours(BlockingTransport, _INLINE)
+_AIO = Ours(AioTransport, _LOOP)
+
 MODES = (
-    Mode("blocking", Ours(BlockingTransport, _INLINE), is_blocking=True),
-    Mode("aio", Ours(AioTransport, _LOOP), is_blocking=False),
+    Mode("blocking", _BLOCKING, is_blocking=True),
+    Mode("aio", _AIO, is_blocking=False),
+    Mode("recorded-blocking", OnTape(_BLOCKING), is_blocking=True),
+    Mode("recorded-aio", OnTape(_AIO), is_blocking=False),
     Mode("httpx", HandedIn(httpx.Client, _INLINE), True, _THEIRS_BLOCKING),
     Mode("httpx-async", HandedIn(httpx.AsyncClient, _LOOP), False, _THEIRS_ASYNC),
     Mode("httpx2", HandedIn(httpx2.Client, _INLINE), True, _THEIRS_BLOCKING),

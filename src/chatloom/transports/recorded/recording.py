@@ -100,6 +100,7 @@ class Take:
         self._pieces: list[bytes] = []
         self._failure: Failure | None = None
         self._is_over = False
+        self._is_left = False
         self._taught = False
         self._written = b""
         self._known = -1
@@ -126,14 +127,20 @@ class Take:
 
     def over(self, failure: TransportError | None = None) -> None:
         """Take note that the answer is whole, or why it is not."""
-        if not self._is_over:
+        if not self._is_over and not self._is_left:
             self._failure = None if failure is None else Failure.of(failure)
+            self.complete()
+
+    def complete(self) -> None:
+        """Take note that there is nothing more to hear."""
+        if not self._is_over:
             self._is_over = True
             self._recording.save()
 
     def left(self) -> None:
-        """Take note that the reader has gone, to the connection's end or not."""
+        """Take note that the reader has gone, before the body's end or behind it."""
         if not self._is_over:
+            self._is_left = True
             self._recording.save()
 
     def teach(self, secrets: Secrets) -> None:
@@ -178,7 +185,7 @@ class _AtTheEnd:
 
     def over(self, ending: Ending) -> None:
         if ending.complete:
-            self._take.over()
+            self._take.complete()
 
 
 class Overheard:
