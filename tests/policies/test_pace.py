@@ -221,6 +221,15 @@ def test_who_does_not_wait_takes_no_turn() -> None:
     assert outside.slept == [1.0]
 
 
+def test_a_wait_past_the_deadline_is_not_tried_again() -> None:
+    outside = Frozen()
+    paced = guard(outside, [Retry(), Pace(per_minute=1)])
+    run_inline(paced.send(GET))
+    with pytest.raises(TimedOut):
+        run_inline(paced.send(Request("GET", "/", deadline=1030.0)))
+    assert outside.slept == []
+
+
 def test_a_request_whose_turn_it_is_goes_out_even_late() -> None:
     outside = Frozen()
     run_inline(Pace(per_second=1)(Request("GET", "/", deadline=900.0), outside))

@@ -75,8 +75,7 @@ class Pace:
             number = min(self._free, default=self._next)
             due = self._due(number)
             if due > now and request.deadline is not None and due >= request.deadline:
-                wait = due - now
-                raise TimedOut(f"{request} would wait {wait:.3g} s for its turn, past its deadline")
+                raise _too_late(request, due - now)
             if number == self._next:
                 self._next += 1
             else:
@@ -102,6 +101,11 @@ class Pace:
             last = self._next + self._burst - 1
             if self._due(last) <= now:  # the bucket is full
                 self._known, self._moment = last, now
+
+
+def _too_late(request: Request, wait: float) -> TimedOut:
+    reason = f"{request} would wait {wait:.3g} s for its turn, past its deadline"
+    return TimedOut(reason, retry_after=wait)  # so that `Retry` does not try in vain
 
 
 def _interval(per_second: float | None, per_minute: float | None) -> float:

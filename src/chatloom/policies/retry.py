@@ -103,7 +103,10 @@ class Retry:
             wanted = self._repeats_loss(request, failure)
         if not wanted:
             return None
-        delay = None if response is None else asked_wait(response.headers, outside.wall_time())
+        if response is not None:
+            delay = asked_wait(response.headers, outside.wall_time())
+        else:
+            delay = failure.retry_after if failure is not None else None
         if delay is None:
             doubled = 2.0 ** min(attempt - 1, 64)
             longest = min(self._first_delay * doubled, self._longest_delay)
