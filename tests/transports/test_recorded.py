@@ -786,27 +786,11 @@ def test_a_mode_is_chosen_by_whether_there_is_a_file(path: Path) -> None:
 # Through a client.
 
 
-@pytest.fixture
-def wired(monkeypatch: pytest.MonkeyPatch) -> Callable[[Cassette], None]:
-    """Have the next clients use a cassette."""
-    from chatloom import engines
-
-    transport = engines._transport  # pyright: ignore[reportPrivateUsage] - until it is an option
-
-    def wire(cassette: Cassette) -> None:
-        def make(blocking: bool, base_url: str) -> Outside:
-            return recorded(transport(blocking, base_url), cassette)
-
-        monkeypatch.setattr(engines, "_transport", make)
-
-    return wire
-
-
 KEY_OF_CLIENT = "canary-of-the-client"
 
 
-def talk_blocking(url: str) -> list[object]:
-    with ChatServerClient(KEY_OF_CLIENT, url, max_retries=0) as client:
+def talk_blocking(url: str, cassette: Cassette) -> list[object]:
+    with ChatServerClient(KEY_OF_CLIENT, url, cassette=cassette) as client:
         answer = client.create_completion("loom/scribe", [f"Say {KEY_OF_CLIENT}, please."])
         stream = client.create_completion("loom/scribe", ["And more?"], stream=True)
         said: list[object] = [answer.choices[0].message.content, "".join(stream)]
@@ -818,8 +802,8 @@ def talk_blocking(url: str) -> list[object]:
         return said
 
 
-async def talk_async(url: str) -> list[object]:
-    async with AsyncChatServerClient(KEY_OF_CLIENT, url, max_retries=0) as client:
+async def talk_async(url: str, cassette: Cassette) -> list[object]:
+    async with AsyncChatServerClient(KEY_OF_CLIENT, url, cassette=cassette) as client:
         answer = await client.create_completion("loom/scribe", [f"Say {KEY_OF_CLIENT}, please."])
         stream = client.create_completion("loom/scribe", ["And more?"], stream=True)
         said: list[object] = [
@@ -835,30 +819,23 @@ async def talk_async(url: str) -> list[object]:
         return said
 
 
-Talking = Callable[[str], "list[object] | Coroutine[None, None, list[object]]"]
+Talking = Callable[[str, Cassette], "list[object] | Coroutine[None, None, list[object]]"]
 
 
-def said_in(talk: Talking, url: str) -> list[object]:
-    talking = talk(url)
+def said_in(talk: Talking, url: str, cassette: Cassette) -> list[object]:
+    talking = talk(url, cassette)
     return talking if isinstance(talking, list) else asyncio.run(talking)
 
 
 @pytest.mark.parametrize("first", [talk_blocking, talk_async], ids=["blocking", "async"])
 @pytest.mark.parametrize("second", [talk_blocking, talk_async], ids=["blocking", "async"])
 def test_a_client_hears_the_same_again(
-    live: Live,
-    path: Path,
-    wired: Callable[[Cassette], None],
-    first: Talking,
-    second: Talking,
+    live: Live, path: Path, first: Talking, second: Talking
 ) -> None:
-    wired(Cassette(path))
-    heard = said_in(first, live.url)
+    heard = said_in(first, live.url, Cassette(path))
     assert isinstance(heard[2], tuple)
     cassette = Cassette(path)
-    wired(cassette)
-    again = said_in(second, NOWHERE)
-    assert again == [_scrubbed(part) for part in heard]
+    assert said_in(second, NOWHERE, cassette) == [_scrubbed(part) for part in heard]
     assert not cassette.unused
     assert "canary" not in path.read_text()
 
@@ -867,10 +844,16 @@ def _scrubbed(part: object) -> object:
     return part.replace(KEY_OF_CLIENT, "SCRUBBED") if isinstance(part, str) else part
 
 
-def test_a_stream_is_left_where_its_reader_saw_no_end_of_the_answer(
-    live: Live, path: Path, wired: Callable[[Cassette], None]
-) -> None:
-    wired(Cassette(path))
-    talk_blocking(live.url)
+def test_a_stream_is_left_where_its_reader_saw_no_end_of_the_answer(live: Live, path: Path) -> None:
+    talk_blocking(live.url, Cassette(path))
     streams = [exchange["response"] for exchange in json.loads(path.read_text())["exchanges"]]
     assert [stream.get("left", False) for stream in streams] == [False, False, True, False]
+
+
+def test_a_client_tells_what_was_not_recorded(live: Live, path: Path) -> None:
+    with ChatServerClient("key", live.url, cassette=Cassette(path)) as client:
+        client.create_completion("loom/echo", ["Hi"])
+    with ChatServerClient("key", NOWHERE, cassette=Cassette(path)) as client:
+        with pytest.raises(ChatloomError, match='recorded "Hi", asked "Ho"') as caught:
+            client.create_completion("loom/echo", ["Ho"])
+        assert isinstance(caught.value.__cause__, NotRecorded)
