@@ -69,7 +69,7 @@ class Replay:
     def _next(self, wanted: Asked) -> int:
         number = len(self._uses)
         if number == len(self._exchanges):
-            raise self._not_recorded(wanted, None, f"all {number} exchanges were asked for")
+            raise self._not_recorded(wanted, None, "all that is in it was asked for")
         recorded = self._exchanges[number].request
         if found := tuple(map(str, differences(recorded, wanted))):
             why = f"exchange {number + 1} of {len(self._exchanges)} is another"
