@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chatloom.transports.failures import Garbled
 from chatloom.transports.framing import Chunked, Sized, UntilClosed
@@ -15,6 +17,17 @@ def test_chunks_may_be_cut_anywhere(cut: int) -> None:
     framing = Chunked()
     assert framing.feed(WIRE[:cut]) + framing.feed(WIRE[cut:]) == b"abc0123456789."
     assert (framing.whole, framing.excess) == (True, False)
+
+
+@given(st.lists(st.binary(min_size=1), max_size=6), st.data())
+def test_chunks_may_be_cut_often(bodies: list[bytes], data: st.DataObject) -> None:
+    chunks = [b"%x\r\n%s\r\n" % (len(body), body) for body in bodies]
+    wire = b"".join(chunks) + b"0\r\n\r\n"
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(wire)))))
+    ends = zip([0, *cuts], [*cuts, len(wire)], strict=True)
+    framing = Chunked()
+    read = b"".join([framing.feed(wire[begin:end]) for begin, end in ends])
+    assert (read, framing.whole, framing.excess) == (b"".join(bodies), True, False)
 
 
 def test_chunks_may_come_byte_by_byte() -> None:

@@ -91,6 +91,9 @@ class _Cut:
     def __init__(self, pieces: list[bytes]) -> None:
         self._pieces = pieces
 
+    def fileno(self) -> int:
+        return 0
+
     def gettimeout(self) -> None:
         return None
 

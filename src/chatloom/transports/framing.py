@@ -8,6 +8,7 @@ several reads each, and does not mind a body that stops short.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Protocol
 
 from chatloom.transports.failures import Garbled
@@ -77,9 +78,10 @@ class Chunked:
         self._unread: bytes = b""
 
     def feed(self, block: bytes) -> bytes:
-        block = self._unread + block
-        at = 0
+        if self._unread:
+            block = self._unread + block
         pieces: list[bytes] = []
+        at = _whole_chunks(block, pieces) if self._expected == "size" else 0
         while not self.whole:
             if self._left:
                 piece = block[at : at + self._left]
@@ -114,14 +116,30 @@ class Chunked:
             self._expected = "size"
 
 
+def _whole_chunks(block: bytes, pieces: list[bytes]) -> int:
+    """Take the chunks that *block* begins with and holds to their end; tells where that is."""
+    at = 0
+    while (end := block.find(b"\r\n", at)) >= 0:
+        size = _chunk_size(block[at:end])
+        stop = end + 2 + size
+        if not size or block[stop : stop + 2] != b"\r\n":
+            break
+        pieces.append(block[end + 2 : stop])
+        at = stop + 2
+    return at
+
+
 def _chunk_size(line: bytes) -> int:
-    if b";" in line:
-        line = line.partition(b";")[0].rstrip()
+    return _size(line.partition(b";")[0].rstrip() if b";" in line else line)
+
+
+@lru_cache(maxsize=256)
+def _size(digits: bytes) -> int:
     # `int` alone would take signs, underscores and blanks, and any number of digits.
-    if not line.isalnum() or len(line) > 16:
+    if not digits.isalnum() or len(digits) > 16:
         raise Garbled("a chunk's size is not a size")
     try:
-        return int(line, 16)
+        return int(digits, 16)
     except ValueError:
         raise Garbled("a chunk's size is not a size") from None
 

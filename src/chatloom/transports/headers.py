@@ -20,15 +20,17 @@ _USUAL = (
 )
 
 
-def complete(request: Request) -> list[tuple[str, str]]:
-    """Give the headers of *request*, and those every request has.
+def complete(request: Request, host: str | None = None) -> list[tuple[str, str]]:
+    """Give the headers of *request*, and those every request has; *host* where it names none.
 
     Raises `SettingsError` when one could be read as more than a header; the
     message names it and never shows its value.
     """
     _check(request)
-    given = dict(request.headers)
     headers = [*request.headers]
+    given = {name for name, _ in headers}
+    if host is not None and "host" not in given:
+        headers.insert(0, ("host", host))
     headers += [header for header in _USUAL if header[0] not in given]
     if request.body and "content-type" not in given:
         headers.append(("content-type", "application/octet-stream"))
@@ -50,7 +52,7 @@ def joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def _check(request: Request) -> None:
-    if not NAME.fullmatch(request.method):
+    if not _is_method(request.method):
         raise SettingsError(f"{request.method!r:.200} is not a method")
     for name, value in request.headers:
         if not _is_settable(name):
@@ -60,6 +62,11 @@ def _check(request: Request) -> None:
                 f"{request}: the value of the header {name!r} holds a line break,"
                 " or another character that cannot be sent"
             )
+
+
+@lru_cache(maxsize=16)
+def _is_method(name: str) -> bool:
+    return NAME.fullmatch(name) is not None
 
 
 @lru_cache(maxsize=256)

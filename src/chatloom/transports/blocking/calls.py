@@ -30,7 +30,7 @@ class Calls:
         self._proxy = proxy
         self._context = (ssl_context or default_context()) if address.is_secure else None
         self._pool = Pool()
-        self._host_line = f"host: {address.authority}\r\n"
+        self._host = address.authority
         self._before_target = ""
         self._proxy_lines: list[str] = []
         if proxy is not None and not address.is_secure:
@@ -77,11 +77,9 @@ class Calls:
 
     def _written(self, request: Request) -> bytes:
         """Write head and body as one block, so that one call sends them."""
-        headers = complete(request)
+        headers = complete(request, self._host)
         target = self._before_target + self._address.target(request)
         lines = [f"{request.method} {target} HTTP/1.1\r\n"]
-        if request.header("host") is None:
-            lines.append(self._host_line)
         lines += [f"{name}: {value}\r\n" for name, value in headers]
         lines += self._proxy_lines
         if request.body or may_have_body(request.method):

@@ -9,6 +9,7 @@ import ssl
 import sys
 import time
 import weakref
+from collections.abc import Callable
 from contextlib import suppress
 
 from chatloom.transports.blocking.head import Head, head_of
@@ -39,6 +40,7 @@ class Connection:
         self._idle: float | None = None
         self._deadline: float | None = None
         self._unread = b""
+        self._is_readable = _watching(sock.fileno())
         self._owner = os.getpid()
         # A socket that is collected unclosed complains aloud.
         self._release = weakref.finalize(self, sock.close)
@@ -101,7 +103,7 @@ class Connection:
 
     def is_fresh(self) -> bool:
         """Whether another exchange may begin: open, and nothing waiting to be read."""
-        return self._release.alive and not self._unread and not _is_readable(self._socket)
+        return self._release.alive and not self._unread and not self._is_readable()
 
     def interrupt(self) -> None:
         """Make a read that waits in another thread come back at once."""
@@ -151,13 +153,15 @@ class Connection:
 
 if sys.platform == "win32":
 
-    def _is_readable(sock: socket.socket) -> bool:
-        return bool(select.select([sock], [], [], 0)[0])
+    def _watching(number: int) -> Callable[[], bool]:
+        """Make a function that tells whether something waits to be read."""
+        return lambda: bool(select.select([number], [], [], 0)[0])
 
 else:
 
-    def _is_readable(sock: socket.socket) -> bool:
+    def _watching(number: int) -> Callable[[], bool]:
+        """Make a function that tells whether something waits to be read."""
         # `select` cannot watch descriptors from 1024 on.
         watch = select.poll()
-        watch.register(sock, select.POLLIN)
-        return bool(watch.poll(0))
+        watch.register(number, select.POLLIN)
+        return lambda: bool(watch.poll(0))

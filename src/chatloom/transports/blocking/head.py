@@ -24,7 +24,8 @@ MOST_LINES = 128
 
 _START = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: .*)?")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_LENGTH = re.compile(r"[0-9]{1,18}")
+_LONGEST_LENGTH = 18
+"""Digits; `int` refuses to read thousands of them."""
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -107,7 +108,8 @@ def _length(told: str) -> int:
         if any(one != first for one in more):
             raise _garbled("it tells two lengths of its body")
         told = first
-    if not _LENGTH.fullmatch(told):
+    # `int` alone would take signs, underscores and blanks, `isdigit` alone a superscript two.
+    if not (told.isdigit() and told.isascii()) or len(told) > _LONGEST_LENGTH:
         raise _garbled("its body's length is no number")
     return int(told)
 
