@@ -11,21 +11,12 @@ from textwrap import dedent
 
 import pytest
 
+from transports.modes import Can, Mode
 from transports.scripted import CHUNKED, Peer, serving
 
-BLOCKING = """
-import gc, os, signal, sys
-from chatloom.core.http import Request
-from chatloom.core.inline import run_inline as run
-from chatloom.transports.blocking import BlockingTransport
-outside = BlockingTransport(sys.argv[1], environment={})
-"""
-AIO = """
+START = """
 import asyncio, gc, os, signal, sys
-from asyncio import run
 from chatloom.core.http import Request
-from chatloom.transports.aio import AioTransport
-outside = AioTransport(sys.argv[1], environment={})
 """
 ASK = """
 print(run(outside.send(Request("GET", "/"))).status)
@@ -37,12 +28,11 @@ async def begin():
     print(await response.arriving.read())
 run(begin())
 """
-both = pytest.mark.parametrize("start", [BLOCKING, AIO], ids=["blocking", "aio"])
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="there is no such thing")
 
 
-def program(url: str, *parts: str) -> subprocess.Popen[str]:
-    source = "\n".join(dedent(part) for part in parts)
+def program(mode: Mode, url: str, *parts: str) -> subprocess.Popen[str]:
+    source = "\n".join(dedent(part) for part in (START, mode.opens.program, *parts))
     return subprocess.Popen(
         [sys.executable, "-c", source, url],
         stdout=subprocess.PIPE,
@@ -52,9 +42,9 @@ def program(url: str, *parts: str) -> subprocess.Popen[str]:
     )
 
 
-def said(url: str, *parts: str) -> list[str]:
+def said(mode: Mode, url: str, *parts: str) -> list[str]:
     """Run a program; give its lines, once it has ended well and without complaint."""
-    with program(url, *parts) as running:
+    with program(mode, url, *parts) as running:
         try:
             out, complaints = running.communicate(timeout=20)
         finally:
@@ -69,22 +59,19 @@ def hold_the_body(peer: Peer) -> None:
     peer.hold()
 
 
-@both
-def test_a_program_may_end_with_its_client_open(start: str) -> None:
+def test_a_program_may_end_with_its_client_open(mode: Mode) -> None:
     with serving(Peer.answer_all) as server:
-        assert said(server.url, start, ASK) == ["200"]
+        assert said(mode, server.url, ASK) == ["200"]
 
 
-@both
-def test_a_program_may_end_within_a_stream(start: str) -> None:
+def test_a_program_may_end_within_a_stream(mode: Mode) -> None:
     with serving(hold_the_body) as server:
-        assert said(server.url, start, HALF_READ) == ["b'hi'"]
+        assert said(mode, server.url, HALF_READ) == ["b'hi'"]
 
 
-@both
-def test_a_dropped_client_goes_quietly(start: str) -> None:
+def test_a_dropped_client_goes_quietly(mode: Mode) -> None:
     with serving(Peer.answer_all) as server:
-        lines = said(server.url, start, ASK, "del outside; gc.collect(); print('gone')")
+        lines = said(mode, server.url, ASK, "del outside; gc.collect(); print('gone')")
     assert lines == ["200", "gone"]
 
 
@@ -115,9 +102,9 @@ def test_a_dropped_client_goes_quietly(start: str) -> None:
     ],
     ids=["closed", "left", "dropped"],
 )
-def test_a_loop_may_end_in_any_way(how: str) -> None:
+def test_a_loop_may_end_in_any_way(async_mode: Mode, how: str) -> None:
     with serving(Peer.answer_all) as server:
-        assert said(server.url, AIO, how) == []
+        assert said(async_mode, server.url, how) == []
 
 
 @pytest.mark.parametrize("end", ["loop.close()", "pass"], ids=["closed", "stopped"])
@@ -126,7 +113,7 @@ def test_a_loop_may_end_in_any_way(how: str) -> None:
     [ASK, HALF_READ, HALF_READ + "response.arriving.abandon(); del response; gc.collect()"],
     ids=["idle", "half read", "abandoned"],
 )
-def test_a_loop_may_be_run_by_hand(end: str, part: str) -> None:
+def test_a_loop_may_be_run_by_hand(async_mode: Mode, end: str, part: str) -> None:
     """Python complains of the loop itself and its sockets, only where asked to."""
     by_hand = f"""
     import warnings
@@ -138,12 +125,13 @@ def test_a_loop_may_be_run_by_hand(end: str, part: str) -> None:
         return answer
     """
     with serving(Peer.answer_all if part is ASK else hold_the_body) as server:
-        assert said(server.url, AIO, by_hand, part) == (["200"] if part is ASK else ["b'hi'"])
+        assert said(async_mode, server.url, by_hand, part) == (
+            ["200"] if part is ASK else ["b'hi'"]
+        )
 
 
 @posix_only
-@both
-def test_ctrl_c_interrupts_a_call_at_once(start: str) -> None:
+def test_ctrl_c_interrupts_a_call_at_once(mode: Mode) -> None:
     asked = threading.Event()
 
     def talk(peer: Peer) -> None:
@@ -159,7 +147,7 @@ def test_ctrl_c_interrupts_a_call_at_once(start: str) -> None:
     """
     with (
         serving(talk, Peer.answer_all) as server,
-        program(server.url, start, interrupted, ASK) as running,
+        program(mode, server.url, interrupted, ASK) as running,
     ):
         assert asked.wait(20)
         running.send_signal(signal.SIGINT)
@@ -177,22 +165,23 @@ os.waitpid(child, 0)
 
 
 @posix_only
-@both
-def test_a_child_does_not_touch_its_parents_connections(start: str) -> None:
+@pytest.mark.needs(Can.GO_THROUGH_A_FORK)
+def test_a_child_does_not_touch_its_parents_connections(mode: Mode) -> None:
     with serving(Peer.answer_all) as server:
-        lines = said(server.url, start, ASK, FORK, ASK)
+        lines = said(mode, server.url, ASK, FORK, ASK)
     assert lines == ["200", "child 200", "200"]
 
 
 @posix_only
-def test_a_parents_connection_survives_a_fork() -> None:
+@pytest.mark.needs(Can.GO_THROUGH_A_FORK)
+def test_a_parents_connection_survives_a_fork(blocking_mode: Mode) -> None:
     with serving(Peer.answer_all) as server:
-        said(server.url, BLOCKING, ASK, FORK, ASK)
+        said(blocking_mode, server.url, ASK, FORK, ASK)
     assert server.connections == 2
 
 
 @posix_only
-def test_a_child_does_not_touch_its_parents_stream() -> None:
+def test_a_child_does_not_touch_its_parents_stream(mode: Mode) -> None:
     """The two share a selector: a connection closed in the child is deaf in the parent."""
     forked = threading.Event()
 
@@ -222,4 +211,4 @@ def test_a_child_does_not_touch_its_parents_stream() -> None:
     run(main())
     """
     with serving(talk, tell) as server:
-        assert said(server.url, AIO, fork) == ["b'hi'", "b'bye'"]
+        assert said(mode, server.url, fork) == ["b'hi'", "b'bye'"]
