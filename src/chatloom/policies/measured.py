@@ -211,7 +211,7 @@ def answered(body: bytes, content: bool) -> Answered:
         _text(answer.id),
         _text(answer.model),
         tokens(answer.usage),
-        tuple(reason for reason in told if isinstance(reason, str)),
+        tuple([reason for reason in told if isinstance(reason, str)]),
         _messages(answer) if isinstance(answer, _TellingAnswer) else (),
     )
 
@@ -246,11 +246,16 @@ def tokens(usage: JSON) -> Tokens:
     incoming = _part(usage, "prompt_tokens_details", "input_tokens_details")
     outgoing = _part(usage, "completion_tokens_details", "output_tokens_details")
     return Tokens(
-        _first(usage, "prompt_tokens", "input_tokens", "promptTokens", "inputTokens"),
-        _first(usage, "completion_tokens", "output_tokens", "completionTokens", "outputTokens"),
-        _first(incoming or usage, "cached_tokens", "cache_read_input_tokens"),
-        _first(outgoing, "reasoning_tokens"),
+        _first(usage, _INPUT),
+        _first(usage, _OUTPUT),
+        _first(incoming or usage, _CACHED),
+        _count(outgoing.get("reasoning_tokens")),
     )
+
+
+_INPUT = ("prompt_tokens", "input_tokens", "promptTokens", "inputTokens")
+_OUTPUT = ("completion_tokens", "output_tokens", "completionTokens", "outputTokens")
+_CACHED = ("cached_tokens", "cache_read_input_tokens")
 
 
 def _part(usage: Mapping[str, JSON], *names: str) -> Mapping[str, JSON]:
@@ -261,12 +266,15 @@ def _part(usage: Mapping[str, JSON], *names: str) -> Mapping[str, JSON]:
     return {}
 
 
-def _first(usage: Mapping[str, JSON], *names: str) -> int | None:
-    return next((told for name in names if (told := _count(usage.get(name))) is not None), None)
+def _first(usage: Mapping[str, JSON], names: tuple[str, ...]) -> int | None:
+    for name in names:
+        if name in usage and (told := _count(usage[name])) is not None:
+            return told
+    return None
 
 
 def _count(told: JSON) -> int | None:
-    return told if isinstance(told, int) and not isinstance(told, bool) and told >= 0 else None
+    return told if type(told) is int and told >= 0 else None
 
 
 def _text(told: JSON) -> str | None:

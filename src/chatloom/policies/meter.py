@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from copy import copy
 from threading import local
 from typing import Protocol, TypeAlias
@@ -80,7 +79,7 @@ class Meter:
 
     def _begin(self, call: Call) -> End:
         ends: list[tuple[Exporter, End]] = []
-        with _undisturbed():
+        with _telling:
             for exporter in self._exporters:
                 try:
                     ends.append((exporter, exporter.begin(call)))
@@ -170,36 +169,35 @@ class _Measuring:
             finish_reasons=told.finish_reasons,
             answers=told.messages,
         )
-        _here.untold.append(lambda: self._end(measured))
-        with _undisturbed():
-            pass
+        _telling.after_this(lambda: self._end(measured))
 
 
-class _Here(local):
-    """What this thread is at."""
-
-    def __init__(self) -> None:
-        self.is_telling = False
-        self.untold: deque[Callable[[], object]] = deque()
-
-
-_here = _Here()
-
-
-@contextmanager
-def _undisturbed() -> Generator[None]:
-    """Tell exporters something, and afterwards whatever else is to be told.
+class _Telling(local):
+    """Entered while this thread tells exporters something; left, it tells what has come up.
 
     A stream that is garbage ends wherever the collector happens to run, also amid
     an exporter of the same thread, which may hold a lock that its own end would ask for.
     """
-    if _here.is_telling:
-        yield
-        return
-    _here.is_telling = True
-    try:
-        yield
-        while _here.untold:
-            _here.untold.popleft()()
-    finally:
-        _here.is_telling = False
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._untold: deque[Callable[[], object]] = deque()
+
+    def __enter__(self) -> None:
+        self._depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            while self._depth == 1 and self._untold:
+                self._untold.popleft()()
+        finally:
+            self._depth -= 1
+
+    def after_this(self, tell: Callable[[], object]) -> None:
+        """Call *tell*: at once, or after what is being told."""
+        self._untold.append(tell)
+        with self:
+            pass
+
+
+_telling = _Telling()
