@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 import threading
@@ -23,6 +24,7 @@ _TURNS_PER_SECOND = 10
 _PATIENCE = 0.5
 """Seconds without a word after which something must move."""
 
+_REQUEST = re.compile(r"^(GET|POST) /\S*:? ")
 _ENDINGS: dict[FinishReason, str] = {
     "length": "cut off: the answer has reached its longest length",
     "content_filter": "cut off by the provider's content filter",
@@ -74,8 +76,7 @@ def show(listening: Listening, page: Page, stop: threading.Event) -> Shown:
 
 def words_of(error: ChatloomError) -> str:
     """Say an error in one line, as its user knows things."""
-    told = " ".join(error.message.removeprefix("POST /v1/chat/completions").split())
-    told = told.removeprefix(": ")
+    told = _REQUEST.sub("", " ".join(error.message.split()))
     if error.status_code == 401:
         return f"{told}; give a key with --key, or in CHATLOOM_API_KEY"
     return told or "it failed without a word"

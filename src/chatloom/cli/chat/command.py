@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from chatloom.cli.shared import Database, fail, failing_clearly
+from chatloom.cli.shared import Database, fail
+from chatloom.core.errors import ChatloomError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,6 +41,7 @@ def chat(
     asked = _asked(question or [])
     if asked is None and not sys.stdout.isatty():
         fail("the prompt needs a terminal; without one, ask: chatloom chat 'a question'")
+    from chatloom.cli.chat.answering import words_of
     from chatloom.cli.chat.once import ask_once
     from chatloom.cli.chat.server import choose_model, find_server
     from chatloom.cli.chat.session import page_on, talk_at_prompt
@@ -47,7 +49,7 @@ def chat(
 
     console = _console()
     plain = plain or not console.is_terminal or console.is_dumb_terminal or console.legacy_windows
-    with failing_clearly():
+    try:
         server = find_server(url, key, db)
         with server.client as client:
             talk = Talk(client, model or choose_model(client), system)
@@ -55,7 +57,9 @@ def chat(
                 talk.resume(conversation)
             if asked is not None:
                 raise typer.Exit(ask_once(talk, asked, page_on(console, plain=plain)))
-            talk_at_prompt(talk, console, server.where, plain=plain)
+            talk_at_prompt(talk, console, server, plain=plain)
+    except ChatloomError as error:
+        fail(words_of(error))
 
 
 def _asked(words: list[str]) -> str | None:

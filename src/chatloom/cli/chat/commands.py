@@ -46,7 +46,7 @@ def _help(session: Session, _: str) -> None:
     for name, command in COMMANDS.items():
         session.tell(f"{f'/{name} {command.takes}':{width}}  {command.about}")
     session.note(
-        "Alt-Enter (or Esc, Enter) begins a new line, Ctrl-R searches what you typed before,\n"
+        "\nAlt-Enter (or Esc, Enter) begins a new line, Ctrl-R searches what you typed before,\n"
         "Tab completes, Ctrl-C stops an answer, Ctrl-D leaves. //text sends /text."
     )
 

@@ -39,7 +39,8 @@ class Listening:
         self._stream: Pieces | None = None
         self._left = threading.Event()
         self._arrived: SimpleQueue[Delta | None] = SimpleQueue()
-        threading.Thread(target=self._listen, name="answer", daemon=True).start()
+        self._thread = threading.Thread(target=self._listen, name="answer", daemon=True)
+        self._thread.start()
 
     def take(self, seconds: float) -> Sequence[Delta]:
         """What has arrived since; waits at most *seconds* for something."""
@@ -62,6 +63,10 @@ class Listening:
         self.is_over = True
         if self._stream is not None:
             self._stream.close()
+
+    def join(self) -> None:
+        """Wait until nothing more is read."""
+        self._thread.join()
 
     def _listen(self) -> None:
         _left.set(self._left)

@@ -54,7 +54,7 @@ class Prompt:
             multiline=True,
             prompt_continuation=" " * len(_MARK),
             history=_history(history),
-            completer=_Completing(models),
+            completer=Completing(models),
             complete_while_typing=Condition(self._is_command),
             complete_in_thread=True,
             bottom_toolbar=self._toolbar,
@@ -120,7 +120,7 @@ def fitting(parts: Sequence[str], width: int) -> str:
     return line
 
 
-class _Completing(Completer):
+class Completing(Completer):
     """Completes commands, and what they take."""
 
     def __init__(self, models: Callable[[], Sequence[str]]) -> None:

@@ -11,6 +11,7 @@ from rich.markup import escape
 from chatloom.cli.chat.answering import show, stopping, words_of
 from chatloom.cli.chat.commands import Leave, obey
 from chatloom.cli.chat.display.pages import MarkdownPage, Page, PlainPage, harmless
+from chatloom.cli.chat.server import Server
 from chatloom.cli.chat.talk import Talk
 from chatloom.cli.shared import database_path
 from chatloom.core.errors import ChatloomError
@@ -99,8 +100,9 @@ class Session:
 
     def list_models(self, names: Sequence[str]) -> None:
         """Show *names*, and which of them answers."""
+        answering = self.talk.model.partition("?")[0]
         for name in names[:_MOST_MODELS]:
-            mark = ">" if name == self.talk.model else " "
+            mark = ">" if name.partition("?")[0] == answering else " "
             self.tell(f"{mark} {name}")
         if len(names) > _MOST_MODELS:
             self.note(f"and {len(names) - _MOST_MODELS} more; /model PART finds those with a part")
@@ -120,16 +122,19 @@ def page_on(console: Console, *, plain: bool) -> Page:
     return PlainPage(sys.stdout) if plain else MarkdownPage(console)
 
 
-def talk_at_prompt(talk: Talk, console: Console, where: str, *, plain: bool) -> None:
+def talk_at_prompt(talk: Talk, console: Console, server: Server, *, plain: bool) -> None:
     """Greet, and take turns until the user leaves."""
     from chatloom.cli.chat.prompt import Prompt
 
     session = Session(talk, console, plain=plain)
-    console.print(f"[bold]{escape(talk.model)}[/] [chat.note]at {escape(where)}[/]")
+    console.print(f"[bold]{escape(talk.model)}[/] [chat.note]{escape(server.where)}[/]")
+    if talk.model.startswith("loom/"):
+        session.note("It works offline and makes things up; /model lists who else could answer.")
     session.note("/help lists the commands, Ctrl-D leaves.")
     console.print()
     session.show_last()
     prompt = Prompt(database_path(None).with_name("chat-history"), session.models, session.status)
     session.run(prompt.read)
     if talk.conversation_id is not None:
-        session.note(f"To go on: chatloom chat -c {talk.conversation_id}")
+        hint = f"To go on: chatloom chat -c {talk.conversation_id}{server.options}"
+        console.print(escape(hint), style="chat.note", soft_wrap=True)  # to be copied
