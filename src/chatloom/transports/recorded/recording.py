@@ -137,10 +137,13 @@ class Take:
             self._is_over = True
             self._recording.save()
 
+    def leave(self) -> None:
+        """Take note that the reader is going: what a read that waits meets now is its own doing."""
+        self._is_left = True
+
     def left(self) -> None:
         """Take note that the reader has gone, before the body's end or behind it."""
         if not self._is_over:
-            self._is_left = True
             self._recording.save()
 
     def teach(self, secrets: Secrets) -> None:
@@ -208,12 +211,14 @@ class Overheard:
         return piece
 
     async def close(self) -> None:
+        self._take.leave()
         try:
             await self._beyond.close()
         finally:
             self._take.left()
 
     def abandon(self) -> None:
+        self._take.leave()
         self._beyond.abandon()
         with suppress(SettingsError):  # nobody is there to hear it
             self._take.left()
