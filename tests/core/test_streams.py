@@ -7,7 +7,7 @@ import gc
 
 import pytest
 
-from chatloom.core.engine import Async, Engine, Sync
+from chatloom.core.engine import Async, Engine, Sync, unnamed
 from chatloom.core.errors import (
     ConnectError,
     StatusError,
@@ -17,10 +17,10 @@ from chatloom.core.errors import (
 )
 from chatloom.core.event_stream import encode_event
 from chatloom.core.http import Ending, Response
-from chatloom.core.streams import AsyncStream, Stream
+from chatloom.core.streams import AsyncStream, Opening, Stream
 from support.readers import Open
 from support.scripted import Body, Scripted, arriving
-from support.toy import AsyncToyClient, ToyClient
+from support.toy import AsyncToyClient, ToyClient, Words
 
 ONCE, UPON, A, TIME = (encode_event(word) for word in (b"once", b"upon", b"a", b"time"))
 DONE = encode_event(b"", event="done")
@@ -157,6 +157,32 @@ def test_an_answer_without_its_end_is_truncated(
         reader.next()
     assert (caught.value.text, caught.value.resume_token) == (text, None)
     assert [body.is_held, reader.next(), reader.rest()] == [False, None, []]
+
+
+class UntilTheEnd(Words):
+    """Whole when its body is; the last word comes with the end."""
+
+    def feed(self, data: bytes) -> list[str]:
+        if data:
+            return [*super().feed(data)]
+        self.complete = True
+        return ["end"]
+
+
+def test_an_answer_may_be_whole_when_its_body_ends() -> None:
+    answer = arriving(ONCE)
+    body = body_of(answer)
+
+    async def send() -> Response:
+        return answer
+
+    stream = AsyncStream(Opening("POST /tell", send, unnamed), UntilTheEnd())
+
+    async def main() -> None:
+        assert [word async for word in stream] == ["once", "end"]
+
+    asyncio.run(main())
+    assert not body.is_held
 
 
 def test_a_truncated_answer_can_be_resumed(opened: Open) -> None:

@@ -1,6 +1,6 @@
 """What can go wrong.
 
-    ChatServerError                 everything this SDK raises
+    ChatServerError                 everything that goes wrong with a request
     ├── BadRequestError             400
     ├── UnauthorizedError           401
     ├── ForbiddenError              403
@@ -17,7 +17,8 @@
 
 Each is also the `chatloom` error of its meaning (`StatusError`, `TransportError`,
 `StreamError` …) and carries the attributes of all of them: status_code, code,
-request_id, retry_after, attempts, body.
+request_id, retry_after, attempts, body. Beside them there is `chatloom.SettingsError`,
+a ValueError, for a client that was set up or used wrongly.
 """
 
 from __future__ import annotations

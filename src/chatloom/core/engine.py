@@ -123,6 +123,8 @@ class Engine(Generic[Mode]):
             response = await self.outside.send(request)
             if response.status >= 300:
                 await response.read()
+        except SettingsError:
+            raise  # the caller's own doing, in words of our own
         except ChatloomError as error:
             named = self.named(error)
             if named is error:

@@ -70,7 +70,7 @@ class Reading(Generic[Piece, Whole]):
         raise NotImplementedError
 
     def feed(self, data: bytes) -> Sequence[Piece]:
-        """Take in the next bytes; hand out the pieces they complete."""
+        """Take in the next bytes, ``b""`` at the end; hand out the pieces they complete."""
         raise NotImplementedError
 
     def whole(self) -> Whole:
@@ -167,7 +167,7 @@ class AsyncStream(Generic[Piece, Whole]):
         except BaseException:
             self._abandon()
             raise
-        if not data:
+        if not (data or self._reading.complete or self._reading.failure):
             raise self._broken("the answer ended before it said that it was done")
         return pieces
 

@@ -81,12 +81,18 @@ def test_each_status_has_its_exception(status: int, kind: type, stream: bool) ->
         (TransportError("no"), ChatServerConnectionError),
         (TimedOut("no"), ChatServerTimeoutError),
         (ConnectTimedOut("no"), ChatServerTimeoutError),
-        (SettingsError("no"), ChatServerError),
     ],
 )
 def test_each_mishap_on_the_way_has_its_exception(error: ChatloomError, kind: type) -> None:
     named = raised_by(error)
     assert (type(named), str(named), named.__cause__) == (kind, "no", error)
+
+
+def test_what_is_the_callers_own_doing_is_told_as_such() -> None:
+    error = SettingsError("the client is closed")
+    with pytest.raises(SettingsError) as caught:
+        ChatServer(Engine(Sync, Scripted(error), named=documented)).list_models()
+    assert caught.value is error
 
 
 @pytest.mark.parametrize(
