@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
@@ -51,12 +52,19 @@ class Address(msgspec.Struct, frozen=True):
         Raises `SettingsError` when they could be read as more than that.
         """
         target = self.prefix + request.path
+        fits = _is_fit(target)
         if request.query:
+            # Encoded, it holds nothing that a target may not hold.
             query = urlencode(request.query, quote_via=quote)
             target = f"{target}{'&' if '?' in target else '?'}{query}"
-        if not _TARGET.fullmatch(target):
+        if not fits:
             raise SettingsError(f"{request!s:.200} has a path that is not fit for an address")
         return target
+
+
+@lru_cache(maxsize=256)
+def _is_fit(target: str) -> bool:
+    return _TARGET.fullmatch(target) is not None
 
 
 def address_of(base_url: str) -> Address:

@@ -183,5 +183,7 @@ class Unzipped:
 
 def coding_of(content_encoding: str) -> Unzipped | None:
     """Choose how to undo what a ``Content-Encoding`` header names."""
+    if not content_encoding:
+        return None
     coding = content_encoding.strip().lower()
     return Unzipped(coding) if coding in {"gzip", "x-gzip", "deflate"} else None

@@ -26,9 +26,14 @@ def complete(request: Request, host: str | None = None) -> list[tuple[str, str]]
     Raises `SettingsError` when one could be read as more than a header; the
     message names it and never shows its value.
     """
-    _check(request)
+    if not _is_method(request.method):
+        raise SettingsError(f"{request.method!r:.200} is not a method")
     headers = [*request.headers]
-    given = {name for name, _ in headers}
+    given: set[str] = set()
+    for name, value in headers:
+        if not (_is_settable(name) and value.isascii() and value.isprintable()):
+            raise _unfit(request, name)
+        given.add(name)
     if host is not None and "host" not in given:
         headers.insert(0, ("host", host))
     headers += [header for header in _USUAL if header[0] not in given]
@@ -51,17 +56,13 @@ def joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     return once
 
 
-def _check(request: Request) -> None:
-    if not _is_method(request.method):
-        raise SettingsError(f"{request.method!r:.200} is not a method")
-    for name, value in request.headers:
-        if not _is_settable(name):
-            raise SettingsError(f"{request} has a header that is not the caller's to set: {name!r}")
-        if not (value.isascii() and value.isprintable()):
-            raise SettingsError(
-                f"{request}: the value of the header {name!r} holds a line break,"
-                " or another character that cannot be sent"
-            )
+def _unfit(request: Request, name: str) -> SettingsError:
+    if not _is_settable(name):
+        return SettingsError(f"{request} has a header that is not the caller's to set: {name!r}")
+    return SettingsError(
+        f"{request}: the value of the header {name!r} holds a line break,"
+        " or another character that cannot be sent"
+    )
 
 
 @lru_cache(maxsize=16)

@@ -22,7 +22,7 @@ from chatloom.transports.headers import NAME
 MOST_LINES = 128
 """Headers, as many as aiohttp takes."""
 
-_START = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: .*)?")
+_START = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2}) ?")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _LONGEST_LENGTH = 18
 """Digits; `int` refuses to read thousands of them."""
@@ -46,10 +46,8 @@ def head_of(block: bytes, method: str) -> Head:
     Raises `Garbled` when it is not HTTP, or contradicts itself.
     """
     start, *lines = _lines(block)
-    begun = _START.fullmatch(start)
-    if begun is None:
-        raise _garbled("it does not begin with a status")
-    is_old, status = begun[1] == "0", int(begun[2])
+    # What is behind it is the reason, which servers may leave out.
+    status, is_old = _status(start[:13])
     headers = _headers(lines)
     framing = _framing(method, status, headers)
     is_last = _ends(headers.get("connection", ""), is_old) or isinstance(framing, UntilClosed)
@@ -65,6 +63,15 @@ def _lines(block: bytes) -> list[str]:
     if not text.isprintable() and _CONTROL.search(text):
         raise _garbled("a control character is in it")
     return lines
+
+
+@lru_cache(maxsize=64)
+def _status(start: str) -> tuple[int, bool]:
+    """The status, and whether this is HTTP/1.0."""
+    begun = _START.fullmatch(start)
+    if begun is None:
+        raise _garbled("it does not begin with a status")
+    return int(begun[2]), begun[1] == "0"
 
 
 def _headers(lines: list[str]) -> dict[str, str]:
