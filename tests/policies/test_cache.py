@@ -17,6 +17,7 @@ from chatloom.core.errors import SettingsError, StreamError, TransportError
 from chatloom.core.http import JSON, Ending, Request, Response
 from chatloom.core.inline import run_inline
 from chatloom.core.outside import Outside, guard
+from chatloom.core.streams import Stream
 from chatloom.policies.cache import Cache, MemoryStore
 from chatloom.policies.identify import Identify
 from support.scripted import NOON, Answer, Body, Scripted, arriving
@@ -459,6 +460,30 @@ def test_threads_may_share_a_cache() -> None:
     for thread in threads:
         thread.join()
     assert client.send(ASKED).attempts == 0
+
+
+def test_a_stream_collected_amid_a_store_is_kept_after_it() -> None:
+    class Locked(MemoryStore):
+        """A store that comes upon garbage while it holds a lock."""
+
+        is_held = False
+
+        def get(self, key: str, now: float) -> bytes | None:
+            self.is_held = True
+            garbage.clear()
+            self.is_held = False
+            return super().get(key, now)
+
+        def put(self, key: str, value: bytes, expires: float, now: float) -> None:
+            assert not self.is_held, "a dead lock"
+            super().put(key, value, expires, now)
+
+    garbage: list[Stream[str, str]] = []
+    cache = Cache(Locked(), completions=True)
+    garbage.append(Told(Scripted(arriving(b"".join(STORY))), cache).tell())
+    next(garbage[0])  # all has arrived, and a piece is left to take
+    Client(cache=cache).send(GET)
+    assert Told(Scripted(), cache).tell().collect() == "once upon"
 
 
 class TestMemoryStore:

@@ -29,6 +29,7 @@ import msgspec
 from chatloom.core.errors import SettingsError
 from chatloom.core.http import JSON, UNREADABLE, Arriving, Ending, Request, Response
 from chatloom.core.outside import Outside, Policy
+from chatloom.policies.in_turn import InTurn
 
 
 class CacheStore(Protocol):
@@ -36,7 +37,8 @@ class CacheStore(Protocol):
 
     Names are 64 digits and letters from a to f. Moments are seconds since 1970;
     *expires* may be endless. Called from any thread, on the caller's way, so be
-    quick. Nothing is raised; what cannot be kept is not kept.
+    quick. Nothing is raised: what cannot be kept is not found afterwards, and
+    neither is what it should have replaced.
     """
 
     def get(self, key: str, now: float) -> bytes | None:
@@ -46,6 +48,10 @@ class CacheStore(Protocol):
     def put(self, key: str, value: bytes, expires: float, now: float) -> None:
         """Keep *value* under *key* until *expires*, in place of what was there."""
         ...
+
+
+_storing = InTurn()
+"""Stores have locks of their own."""
 
 
 class MemoryStore:
@@ -105,7 +111,7 @@ class Cache:
         """Raises `SettingsError` for a *ttl* that keeps nothing."""
         if not ttl > 0:
             raise SettingsError(f"ttl must be more than 0 seconds, not {ttl}")
-        self._store = store or MemoryStore()
+        self._store: CacheStore = MemoryStore() if store is None else store
         self._ttl = ttl
         self._completions = completions
         self._lock = Lock()
@@ -151,7 +157,7 @@ class Cache:
 
     def _forget(self, scope: bytes, outside: Outside) -> None:
         """Begin another era in the store too, where others may share it."""
-        if self._store.get(_digest(scope), outside.wall_time()) is not None:
+        if self._read(_digest(scope), outside.wall_time()) is not None:
             self._changed.add(scope)
             self._era(scope, outside)
 
@@ -159,19 +165,19 @@ class Cache:
         """Tell the era of *scope*; a new one if something has changed."""
         key, now = _digest(scope), outside.wall_time()
         with self._lock:
-            era = self._store.get(key, now)
+            era = self._read(key, now)
             if era is None or scope in self._changed:
                 # Marks are set without this lock, as streams that are collected set some.
                 self._changed.discard(scope)
                 chance = f"{now} {outside.now()} {outside.random()}"
                 era = sha256((era or b"") + chance.encode()).digest()
-                self._store.put(key, era, math.inf, now)
+                self._write(key, era, math.inf, now)
             return era
 
     def _found(self, key: str, request: Request, outside: Outside) -> Response | None:
         if request.header("cache-control") in {"no-cache", "no-store"}:
             return None
-        value = self._store.get(key, outside.wall_time())
+        value = self._read(key, outside.wall_time())
         try:
             kept = None if value is None else _decode(value)
         except UNREADABLE:
@@ -191,7 +197,7 @@ class Cache:
             headers = {**response.headers}
             headers.pop("set-cookie", None)
             now = outside.wall_time()
-            self._store.put(key, _encode(_Kept(headers, body)), now + self._ttl, now)
+            self._write(key, _encode(_Kept(headers, body)), now + self._ttl, now)
 
         if response.arriving is None:
             if not request.streamed and not _is_refusal(response.body):
@@ -203,6 +209,13 @@ class Cache:
                 _AtTheEnd(lambda ending: keep(recorded.pieces) if ending.complete else None),
             )
         return response
+
+    def _read(self, key: str, now: float) -> bytes | None:
+        with _storing:
+            return self._store.get(key, now)
+
+    def _write(self, key: str, value: bytes, expires: float, now: float) -> None:
+        _storing.do(lambda: self._store.put(key, value, expires, now))
 
 
 _HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})

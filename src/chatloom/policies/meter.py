@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from copy import copy
-from threading import local
 from typing import Protocol, TypeAlias
 from urllib.parse import urlsplit
 
 from chatloom.core.http import Ending, Request, Response
 from chatloom.core.outside import Outside
+from chatloom.policies.in_turn import InTurn
 from chatloom.policies.measured import (
     Answered,
     Call,
@@ -26,6 +25,9 @@ from chatloom.policies.measured import (
 __all__ = ["Call", "Exporter", "Measured", "Meter", "Tokens"]
 
 End: TypeAlias = Callable[[Measured], object]
+
+_telling = InTurn()
+"""Exporters have locks of their own."""
 
 
 class Exporter(Protocol):
@@ -169,35 +171,4 @@ class _Measuring:
             finish_reasons=told.finish_reasons,
             answers=told.messages,
         )
-        _telling.after_this(lambda: self._end(measured))
-
-
-class _Telling(local):
-    """Entered while this thread tells exporters something; left, it tells what has come up.
-
-    A stream that is garbage ends wherever the collector happens to run, also amid
-    an exporter of the same thread, which may hold a lock that its own end would ask for.
-    """
-
-    def __init__(self) -> None:
-        self._depth = 0
-        self._untold: deque[Callable[[], object]] = deque()
-
-    def __enter__(self) -> None:
-        self._depth += 1
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            while self._depth == 1 and self._untold:
-                self._untold.popleft()()
-        finally:
-            self._depth -= 1
-
-    def after_this(self, tell: Callable[[], object]) -> None:
-        """Call *tell*: at once, or after what is being told."""
-        self._untold.append(tell)
-        with self:
-            pass
-
-
-_telling = _Telling()
+        _telling.do(lambda: self._end(measured))
