@@ -42,7 +42,7 @@ class Can(Enum):
     TIME_A_DRIPPING_HEAD = "its deadline holds before the answer's head is whole"
     TELL_ANSWERS_APART = "bytes that nobody asked for are not the next answer"
     READ_IN_BLOCKS = "it hands over what has arrived, and not each chunk by itself"
-    CHANGE_LOOPS = "it may be used from one event loop after another"
+    CHANGE_LOOPS = "it may be used from one event loop after another, and left behind by each"
     GO_THROUGH_A_FORK = "a child may use what its parent has used"
 
 
@@ -120,7 +120,7 @@ warnings.simplefilter("ignore", ResourceWarning)
         # Loading all the authorities there are takes longer than most tests.
         verify = context or url.startswith("https:")
         with mock.patch.dict(os.environ, {**_without_proxies(), **environment}, clear=True):
-            client = self._client(verify=verify)
+            client = self._client(verify=verify, follow_redirects=True)
         return Handed(client, httpx_transport(client, url, blocking=self._is_blocking))
 
 

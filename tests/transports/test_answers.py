@@ -49,6 +49,18 @@ def test_a_redirect_is_an_answer(mode: Mode, get: Request) -> None:
     assert (response.status, response.headers["location"]) == (302, "/elsewhere")
 
 
+@pytest.mark.parametrize("status", [b"301 Moved", b"307 Temporary Redirect"])
+def test_a_redirect_carries_nothing_elsewhere(mode: Mode, get: Request, status: bytes) -> None:
+    def redirect(peer: Peer) -> None:
+        peer.asked()
+        peer.answer(b"", b"location: " + elsewhere.url.encode() + b"/v1/x", status=status)
+
+    with serving(Peer.answer_all) as elsewhere, serving(redirect) as server:
+        signed = get.with_header("authorization", "Bearer secret")
+        assert mode.ask(server.url, signed).status == int(status[:3])
+    assert not elsewhere.asked
+
+
 def test_a_body_without_a_length_ends_with_the_connection(mode: Mode, get: Request) -> None:
     assert answered(mode, get, b"HTTP/1.1 200 OK\r\n\r\n", b"all", b" of it").body == b"all of it"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -44,6 +45,42 @@ def test_a_connection_that_is_to_close_is_not_used_again(
     with serving(talk) as server:
         assert mode.ask(server.url, get, get).body == b"hi"
     assert server.connections == 2
+
+
+def test_a_deadline_does_not_outlive_its_call(mode: Mode) -> None:
+    def talk(peer: Peer) -> None:
+        peer.asked()
+        peer.answer()
+        peer.asked()
+        threading.Event().wait(0.4)
+        peer.answer(b"late")
+
+    soon = Request("GET", "/", deadline=time.monotonic() + 0.3)
+    with serving(talk) as server:
+        assert mode.ask(server.url, soon, GET).body == b"late"
+    assert server.connections == 1
+
+
+def test_abandoned_bodies_do_not_fill_a_pool(mode: Mode) -> None:
+    """The libraries that have a limit on connections have it at 100."""
+
+    async def abandon(outside: Outside) -> int:
+        for _ in range(120):
+            response = await outside.send(Request("GET", "/", streamed=True, timeouts=soon))
+            assert response.arriving is not None
+            response.arriving.abandon()
+        return (await outside.send(GET)).status
+
+    def talk(peer: Peer) -> None:
+        peer.asked()
+        peer.say(CHUNKED, b"2\r\nhi\r\n")
+        if server.connections <= 120:
+            peer.hold()
+        peer.say(b"0\r\n\r\n")
+
+    soon = Timeouts(connect=5, idle=5)
+    with serving(talk) as server:
+        assert mode.use(mode.make(server.url), abandon) == 200
 
 
 @pytest.mark.needs(Can.TELL_ANSWERS_APART)

@@ -145,6 +145,22 @@ def drip(peer: Peer) -> None:
         peer.say(b"1\r\n.\r\n")
 
 
+def drip_within_a_chunk(peer: Peer) -> None:
+    """Never finish the line in front of the first chunk."""
+    peer.asked()
+    peer.say(CHUNKED, b"5;x=")
+    while True:
+        time.sleep(0.02)
+        peer.say(b".")
+
+
+def hold_the_open_end(peer: Peer) -> None:
+    """Begin a body that ends with the connection."""
+    peer.asked()
+    peer.say(b"HTTP/1.1 200 OK\r\n\r\nhi")
+    peer.hold()
+
+
 def drip_the_head(peer: Peer) -> None:
     peer.asked()
     peer.say(b"HTTP/1.1 200 OK\r\nx-long: ")
@@ -194,7 +210,9 @@ def test_a_slow_answer_is_not_silent(mode: Mode) -> None:
         assert mode.ask(server.url, waiting(GET, idle=0.7)).body == b"........"
 
 
-@pytest.mark.parametrize("talk", [hold, hold_the_body, drip])
+@pytest.mark.parametrize(
+    "talk", [hold, hold_the_body, hold_the_open_end, drip, drip_within_a_chunk]
+)
 def test_a_deadline_ends_the_wait(mode: Mode, get: Request, talk: Talk) -> None:
     with serving(talk) as server, failing(TimedOut, "deadline"):
         mode.ask(server.url, waiting(get, deadline=0.2))

@@ -2,55 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import threading
-from textwrap import dedent
 
 import pytest
 
 from transports.modes import Can, Mode
+from transports.programs import ASK, FORK, HALF_READ, posix_only, program, said
 from transports.scripted import CHUNKED, Peer, serving
-
-START = """
-import asyncio, gc, os, signal, sys
-from chatloom.core.http import Request
-"""
-ASK = """
-print(run(outside.send(Request("GET", "/"))).status)
-"""
-HALF_READ = """
-async def begin():
-    global response
-    response = await outside.send(Request("GET", "/", streamed=True))
-    print(await response.arriving.read())
-run(begin())
-"""
-posix_only = pytest.mark.skipif(sys.platform == "win32", reason="there is no such thing")
-
-
-def program(mode: Mode, url: str, *parts: str) -> subprocess.Popen[str]:
-    source = "\n".join(dedent(part) for part in (START, mode.opens.program, *parts))
-    return subprocess.Popen(
-        [sys.executable, "-c", source, url],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONWARNINGS": "default"},
-    )
-
-
-def said(mode: Mode, url: str, *parts: str) -> list[str]:
-    """Run a program; give its lines, once it has ended well and without complaint."""
-    with program(mode, url, *parts) as running:
-        try:
-            out, complaints = running.communicate(timeout=20)
-        finally:
-            running.kill()
-    assert (complaints, running.returncode) == ("", 0)
-    return out.splitlines()
 
 
 def hold_the_body(peer: Peer) -> None:
@@ -107,6 +66,7 @@ def test_a_loop_may_end_in_any_way(async_mode: Mode, how: str) -> None:
         assert said(async_mode, server.url, how) == []
 
 
+@pytest.mark.needs(Can.CHANGE_LOOPS)
 @pytest.mark.parametrize("end", ["loop.close()", "pass"], ids=["closed", "stopped"])
 @pytest.mark.parametrize(
     "part",
@@ -153,15 +113,6 @@ def test_ctrl_c_interrupts_a_call_at_once(mode: Mode) -> None:
         running.send_signal(signal.SIGINT)
         out, complaints = running.communicate(timeout=10)
     assert (out.split(), complaints) == (["interrupted", "200"], "")
-
-
-FORK = """
-sys.stdout.flush()
-if not (child := os.fork()):
-    print("child", run(outside.send(Request("GET", "/"))).status)
-    sys.exit()
-os.waitpid(child, 0)
-"""
 
 
 @posix_only
