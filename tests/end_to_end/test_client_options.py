@@ -90,6 +90,13 @@ def test_clients_with_other_keys_do_not_share_what_is_kept(live: Live) -> None:
             assert client.with_raw_response.create_completion("loom/echo", ["hi"], 0).attempts == 1
 
 
+def test_private_servers_do_not_share_what_is_kept() -> None:
+    cache = Cache(completions=True)
+    for _ in range(2):
+        with ChatServerClient(base_url="embedded:", cache=cache) as client:
+            assert client.with_raw_response.create_completion("loom/echo", ["hi"], 0).attempts == 1
+
+
 def test_a_meter_is_told_of_every_call_and_of_nothing_that_was_kept(live: Live) -> None:
     calls: list[tuple[Call, Measured]] = []
 
