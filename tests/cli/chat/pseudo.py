@@ -12,12 +12,14 @@ import subprocess
 import sys
 import termios
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
 from support.live import environment
 
 _ESCAPES = re.compile(r"\x1b(\[[?0-9;]*[A-Za-z]|\][^\x07]*\x07|[()=>].?)")
+_DRAWING = "\x1b[?2026h"
 _PATIENCE = 30.0
 
 
@@ -50,11 +52,18 @@ class Pseudo:
 
     def wait_for(self, words: str, *, times: int = 1) -> None:
         """Wait until *words* have come."""
+        self._wait(lambda: self.text.count(words) >= times, words)
+
+    def wait_for_drawings(self) -> None:
+        """Wait until an answer is being shown; what was typed before is not in the way then."""
+        self._wait(lambda: self.raw.count(_DRAWING) > 3, "an answer")
+
+    def _wait(self, has_come: Callable[[], bool], what: str) -> None:
         until = time.monotonic() + _PATIENCE
-        while self.text.count(words) < times:
+        while not has_come():
             left = until - time.monotonic()
-            assert left > 0, f"{words!r} did not come, but {self.text[-2000:]!r}"
-            assert self._read(left), f"it ended without {words!r}: {self.text[-2000:]!r}"
+            assert left > 0, f"{what!r} did not come, but {self.text[-2000:]!r}"
+            assert self._read(left), f"it ended without {what!r}: {self.text[-2000:]!r}"
 
     def end(self) -> int:
         """Read to the end; return the exit code. A traceback fails the test."""

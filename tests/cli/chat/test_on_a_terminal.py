@@ -65,7 +65,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_program(begin: Begin) -> None:
     chat = begin(model=SLOW)
     chat.wait_for("> ")
     chat.type("Tell me a long story\r")
-    chat.wait_for("story", times=3)
+    chat.wait_for_drawings()
     chat.type(CTRL_C)
     chat.wait_for("stopped")
     chat.wait_for("conversation …")
@@ -75,6 +75,24 @@ def test_ctrl_c_stops_the_answer_and_not_the_program(begin: Begin) -> None:
     chat.wait_for("Still here")
     assert chat.leave() == 0
     assert chat.is_as_found()
+
+
+def test_ctrl_c_stops_an_answer_from_inside_the_process_too(tmp_path: Path) -> None:
+    with Pseudo(tmp_path, "--db", "own.db", "-m", SLOW) as chat:
+        chat.wait_for("own.db")
+        chat.type("Tell me a long story\r")
+        chat.wait_for_drawings()
+        chat.type(CTRL_C)
+        chat.wait_for("stopped")
+        chat.type("/model loom/echo\r")
+        chat.wait_for("loom/echo answers from here on.")
+        chat.type("Still **here**\r")
+        chat.wait_for("Still here")
+        assert chat.leave() == 0
+        assert chat.is_as_found()
+        (again,) = re.findall(r"To go on: chatloom chat (-c .*own\.db)", chat.text)
+    with Pseudo(tmp_path, *again.split(), "-m", "loom/echo") as chat:
+        chat.wait_for("Still here")
 
 
 def test_ctrl_c_stops_an_answer_that_has_not_begun(begin: Begin) -> None:
@@ -100,7 +118,7 @@ def test_what_is_typed_during_an_answer_waits_for_the_prompt(begin: Begin) -> No
     chat = begin(model="loom/scribe?delay=20&tokens=40")
     chat.wait_for("> ")
     chat.type("Tell me\r")
-    chat.wait_for("\n", times=5)
+    chat.wait_for_drawings()
     chat.type("/model\r")
     chat.wait_for("> loom/scribe")  # of the list
     assert chat.leave() == 0
@@ -136,7 +154,7 @@ def test_no_colour_means_none(begin: Begin) -> None:
 
 def test_one_question_is_stopped_too(begin: Begin) -> None:
     chat = begin("Tell me a long story", model=SLOW)
-    chat.wait_for("story", times=2)
+    chat.wait_for_drawings()
     chat.type(CTRL_C)
     assert chat.end() == 130
     assert "stopped" in chat.text

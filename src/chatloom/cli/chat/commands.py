@@ -52,11 +52,10 @@ def _help(session: Session, _: str) -> None:
 
 
 def _model(session: Session, wanted: str) -> None:
-    session.forget_models()
-    names = session.models()
     if not wanted:
-        session.list_models(names)
+        session.list_models(session.ask_for_models())
         return
+    names = session.models()
     found = _matching(wanted, names)
     if len(found) > 1:
         session.complain(f"{wanted} could be any of these:")

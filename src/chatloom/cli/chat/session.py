@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from rich.console import Console
 from rich.markup import escape
@@ -39,6 +40,8 @@ class Session:
                 self._console.print()
             except KeyboardInterrupt:
                 self.note("Interrupted.")
+            except ChatloomError as error:
+                self.complain(words_of(error))
             except (EOFError, Leave):
                 return
 
@@ -85,18 +88,17 @@ class Session:
         self._console.print(escape(harmless(text)), style="chat.problem")
 
     def models(self) -> Sequence[str]:
-        """The models the server lists; none where it does not say."""
+        """The models the server has listed; none where it does not."""
         if self._models is None:
-            try:
-                self._models = [model.id for model in self.talk.client.models().data]
-            except ChatloomError as error:
-                self._models = []
-                self.complain(words_of(error))
-        return self._models
+            with suppress(ChatloomError):
+                self.ask_for_models()
+        return self._models or ()
 
-    def forget_models(self) -> None:
-        """Ask for the list anew when it is next needed."""
+    def ask_for_models(self) -> Sequence[str]:
+        """List the models anew. Raises `ChatloomError`."""
         self._models = None
+        self._models = [model.id for model in self.talk.client.models().data]
+        return self._models
 
     def list_models(self, names: Sequence[str]) -> None:
         """Show *names*, and which of them answers."""

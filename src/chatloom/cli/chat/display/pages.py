@@ -78,10 +78,10 @@ class MarkdownPage:
         passing: list[Line] = []
         growing = self._blocks.growing
         if growing is not None:
-            lines = self._lines(growing)
-            whole = max(self._shown, len(lines) - changing(growing, lines))
-            self._staying += lines[self._shown : whole]
-            passing, self._shown = lines[whole:], whole
+            lines = lines_of(growing, self._console, self._shown)
+            whole = max(0, len(lines) - changing(growing, lines))
+            self._stay(growing, lines[:whole])
+            passing = self._behind_gap(growing, lines[whole:])
         if note:
             passing.append([Segment(note, self._console.get_style("chat.note"))])
         self._screen.show(self._staying, passing)
@@ -94,12 +94,14 @@ class MarkdownPage:
         self._screen.close()
 
     def _settle(self, block: Block) -> None:
-        lines = self._lines(block)
-        self._staying += lines[self._shown :]
+        self._stay(block, lines_of(block, self._console, self._shown))
+        self._is_first = self._is_first and not self._shown
         self._shown = 0
-        self._is_first = self._is_first and not lines
 
-    def _lines(self, block: Block) -> list[Line]:
-        lines = lines_of(block, self._console)
-        has_gap = block.after_gap and not self._is_first
+    def _stay(self, block: Block, lines: list[Line]) -> None:
+        self._staying += self._behind_gap(block, lines)
+        self._shown += len(lines)
+
+    def _behind_gap(self, block: Block, lines: list[Line]) -> list[Line]:
+        has_gap = block.after_gap and not self._is_first and not self._shown
         return [[], *lines] if lines and has_gap else lines

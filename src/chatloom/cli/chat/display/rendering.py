@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar, TypeAlias
 
 from rich.console import Console, ConsoleOptions, JustifyMethod, RenderResult
@@ -45,6 +45,8 @@ THEME = Theme(
 """The terminal's own colours, which can be read on its own background."""
 
 _COLOURS = "ansi_dark"
+_CONTEXT = 100
+"""Lines above, of which the colours of a line of code may depend."""
 
 
 class _Heading(Heading):
@@ -89,13 +91,16 @@ class _Rendered(Markdown):
         self.parsed = parse(source)
 
 
-def lines_of(block: Block, console: Console) -> list[Line]:
-    """Write *block* as lines no wider than the terminal; code may be wider."""
+def lines_of(block: Block, console: Console, start: int = 0) -> list[Line]:
+    """Write *block* as lines, from the one numbered *start*.
+
+    They are no wider than the terminal; code may be.
+    """
     if isinstance(block, Code):
-        return _lines_of_code(block, console)
+        return _lines_of_code(block, console, start)
     options = console.options.update(width=min(console.width, WIDEST), height=None)
     lines = console.render_lines(_Rendered(block.source), options, pad=False)
-    return _without_gaps([_stripped(line) for line in lines])
+    return _without_gaps([_stripped(line) for line in lines])[start:]
 
 
 def changing(block: Block, lines: Sequence[Line]) -> int:
@@ -105,11 +110,17 @@ def changing(block: Block, lines: Sequence[Line]) -> int:
     return len(lines)
 
 
-def _lines_of_code(block: Code, console: Console) -> list[Line]:
+def _lines_of_code(block: Code, console: Console, start: int) -> list[Line]:
     fence = console.get_style("chat.fence")
-    written = code_lines(block.source, block.language) if block.source else []
-    code = [list(line.render(console, end="")) for line in written]
-    return [[Segment(f"```{block.language}", fence)], *code, [Segment("```", fence)]]
+    head = [] if start else [[Segment(f"```{block.language}", fence)]]
+    return [*head, *_code_from(max(0, start - 1), block, console), [Segment("```", fence)]]
+
+
+def _code_from(start: int, block: Code, console: Console) -> Iterator[Line]:
+    context = max(0, start - _CONTEXT)
+    code = "\n".join(block.source.split("\n")[context:])
+    for line in code_lines(code, block.language)[start - context :] if block.source else ():
+        yield list(line.render(console, end=""))
 
 
 def code_lines(code: str, language: str) -> list[Text]:
