@@ -37,9 +37,6 @@ if TYPE_CHECKING:
 
 NOBODY = "embedded"
 """The key of a client that was given none, where any is accepted."""
-GRACE = 0.5
-"""Seconds that running turns have to end once the last client has left."""
-
 _NAME = re.compile(r"[\w-]{1,100}")
 _FORMS = "'embedded:', 'embedded:NAME' or 'embedded:///path/file.db'"
 
@@ -101,6 +98,9 @@ def _check_installed() -> None:
 class Embedded:
     """The server as an application that opens its database when it is started."""
 
+    grace = 0.5
+    """Seconds that running turns have to end once the last client has left."""
+
     def __init__(self, database: Path | None) -> None:
         self._database = database
         self._begun_in: int | None = None
@@ -131,6 +131,11 @@ class Embedded:
         store = SQLiteStore(self._database)
         return assemble(store, registry, settings, dev=not await holds_real_keys(store))
 
+    async def stop(self) -> None:
+        """Let running turns end; begin no more."""
+        if self._app is not None:
+            await self._app.stop(self.grace)
+
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._begun_in not in {None, os.getpid()}:
             raise SettingsError(
@@ -150,16 +155,16 @@ class Embedded:
     ) -> None:
         from chatloom.server.app import App
 
-        app = self._app = App(services)
+        self._app = App(services)
         self._accepts_any = services.dev
 
         async def ending() -> Message:
             message = await receive()
             if message["type"] == "lifespan.shutdown":
-                await app.stop(GRACE)
+                await self.stop()
             return message
 
-        await app(scope, ending, send)
+        await self._app(scope, ending, send)
 
 
 def _locked(database: Path) -> DatabaseLock:

@@ -50,6 +50,9 @@ run(begin())
 both = pytest.mark.parametrize("side", ["blocking", "async"])
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="there is no such thing")
 
+# Python 3.12 and later warn of every fork beside a thread.
+WARNINGS = "default,ignore:This process:DeprecationWarning"
+
 
 def program(side: str, *parts: str) -> subprocess.Popen[str]:
     source = "\n".join(dedent(part) for part in parts)
@@ -60,7 +63,7 @@ def program(side: str, *parts: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONWARNINGS": "default"},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONWARNINGS": WARNINGS},
     )
 
 

@@ -141,7 +141,7 @@ class _Server(uvicorn.Server):
 def _run(
     app: App, listening: socket.socket, ready: Callable[[], Awaitable[None]], grace: float
 ) -> None:
-    logging.getLogger("uvicorn.error").addFilter(_is_not_about_broken_answers)
+    logging.getLogger("uvicorn.error").addFilter(is_not_about_broken_answers)
     config = uvicorn.Config(
         app,
         http=LimitedProtocol,
@@ -158,7 +158,7 @@ def _run(
     _Server(config, ready, stop).run(sockets=[listening])
 
 
-def _is_not_about_broken_answers(record: logging.LogRecord) -> bool:
+def is_not_about_broken_answers(record: logging.LogRecord) -> bool:
     """A failed stream is left without an end on purpose, and has been logged as a turn."""
     return "without completing response" not in record.getMessage()
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from chatloom.transports.asgi.application import Application
     from chatloom.transports.asgi.life import Life
+
+T = TypeVar("T")
 
 
 class Hosted:
@@ -49,6 +52,10 @@ class Hosted:
 
                 self._life = Life(self, self._app, self._life)
             return self._life
+
+    def do(self, work: Coroutine[object, object, T]) -> T:
+        """Do *work* on the application's event loop, and block until it is done."""
+        return self.life().do(work)
 
     def _begin(self) -> None:
         self._owner = os.getpid()

@@ -8,13 +8,18 @@ import logging
 import os
 import threading
 import weakref
+from collections.abc import Coroutine
 from contextlib import suppress
 from contextvars import Context
+from typing import TypeVar
 
 from chatloom.core.errors import ChatloomError, SettingsError
+from chatloom.core.inline import run_inline
 from chatloom.transports.asgi.application import VERSIONS, Application, Message, Scope
 from chatloom.transports.asgi.exchange import Exchange
-from chatloom.transports.asgi.waiting import Latch
+from chatloom.transports.asgi.waiting import Blocked, Latch
+
+T = TypeVar("T")
 
 CLOSING = 1.0
 """Seconds that requests have to end when the application is stopped."""
@@ -64,6 +69,14 @@ class Life:
             self._loop.call_soon_threadsafe(self._admit, exchange, scope, context=Context())
         except RuntimeError:
             exchange.end("the application has ended")
+
+    def do(self, work: Coroutine[object, object, T]) -> T:
+        """Do *work* once the application has started, and block until it is done."""
+        waiting = Blocked()
+        self.started.announce(waiting)
+        while not self.started.is_open:
+            run_inline(waiting.wait(None))
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def end(self) -> None:
         """Shut down, without waiting for it; from any thread, also a finaliser's."""

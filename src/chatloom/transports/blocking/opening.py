@@ -102,12 +102,12 @@ def _reach(host: str, port: int, patience: Patience) -> socket.socket:
 
 def _look_up(host: str, port: int, patience: Patience) -> Sequence[_Found]:
     """Resolve *host* in a thread of its own: the system's call cannot be given a limit."""
-    answers: SimpleQueue[Sequence[_Found] | Exception] = SimpleQueue()
+    answers: SimpleQueue[Sequence[_Found] | BaseException] = SimpleQueue()
 
     def ask() -> None:
         try:
             answers.put(_resolved(host, port))
-        except Exception as error:  # or nobody would hear of it
+        except BaseException as error:  # or nobody would hear of it
             answers.put(error)
 
     threading.Thread(target=ask, name="chatloom-lookup", daemon=True).start()
@@ -117,7 +117,7 @@ def _look_up(host: str, port: int, patience: Patience) -> Sequence[_Found]:
         raise TimeoutError from None
     if isinstance(answer, OSError):
         raise unresolved(answer)
-    if isinstance(answer, Exception):
+    if isinstance(answer, BaseException):
         raise answer
     return answer
 

@@ -21,6 +21,15 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=10.0
     )
+    try:
+        _set_up(connection, read_only)
+    except sqlite3.DatabaseError:
+        connection.close()
+        raise
+    return connection
+
+
+def _set_up(connection: sqlite3.Connection, read_only: bool) -> None:
     connection.execute("PRAGMA foreign_keys=ON")
     # On macOS a plain fsync does not reach the drive's platter; elsewhere these do nothing.
     connection.execute("PRAGMA fullfsync=ON")
@@ -28,7 +37,6 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous=NORMAL")
     if read_only:
         connection.execute("PRAGMA query_only=ON")
-    return connection
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:
