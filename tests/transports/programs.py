@@ -54,5 +54,6 @@ def said(mode: Mode, url: str, *parts: str) -> list[str]:
             out, complaints = running.communicate(timeout=20)
         finally:
             running.kill()
-    assert (complaints, running.returncode) == ("", 0)
+    assert not complaints, complaints
+    assert running.returncode == 0
     return out.splitlines()
