@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     raw, picture = folder / "latest.json", folder / "latest.svg"
     raw.write_bytes(msgspec.json.format(msgspec.json.encode(told)))
     picture.write_text(drawn(told), "utf-8")
-    _console.print(f"the picture: {picture}; the figures: {raw}", highlight=False)
+    _console.print(f"the picture: {picture}; the figures: {raw}", highlight=False, soft_wrap=True)
     if told.failures:
         raise Failed(f"{len(told.failures)} measurements failed")
 

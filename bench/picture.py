@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 from statistics import median
 from xml.sax.saxutils import escape
 
@@ -20,7 +21,9 @@ from bench.report import Report, bound, number, spread, times
 _WIDTH, _ROW, _HEADING = 1120, 24, 46
 _LEFT, _RIGHT, _ASIDE = 320, 800, 1014
 """Where the scale begins and ends, and where the targets stand."""
-_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
+_LABEL = 34
+"""The room that the name of a tick needs."""
+_TICKS = [digit * 10.0**power for power in range(-4, 4) for digit in (1, 2, 5)]
 _STYLE = """
 svg { --paper: #ffffff; --ink: #1f2328; --soft: #656d76; --line: #d8dee4; --equal: #8c959f;
   --good: #2f7d4f; --bad: #c4472b; --plain: #5a7ba6; --mark: #1f2328; }
@@ -175,9 +178,17 @@ def _grid(scale: Scale, top: float, bottom: float) -> Iterator[str]:
 
 
 def _axis(scale: Scale, y: float) -> Iterator[str]:
-    for tick in scale.ticks:
-        name = "equal" if tick == 1 else f"{tick:g}x" if tick > 1 else f"1/{1 / tick:g}"
-        yield _text(scale.at(tick), y, name, "tick")
+    places = [scale.at(tick) for tick in scale.ticks]
+    crowded = any(after - before < _LABEL for before, after in pairwise(places))
+    for tick, x in zip(scale.ticks, places, strict=True):
+        if not crowded or f"{tick:e}".startswith("1."):
+            yield _text(x, y, _name(tick), "tick")
+
+
+def _name(tick: float) -> str:
+    if tick == 1:
+        return "equal"
+    return f"{tick:g}x" if tick > 1 else f"1/{1 / tick:g}"
 
 
 def _head(told: Report, height: float) -> Iterator[str]:

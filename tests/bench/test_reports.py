@@ -61,7 +61,7 @@ def test_the_table_has_figures_verdicts_and_what_was_skipped(told: Report) -> No
     assert {"20.0-30.0", "≥", "10x", "yes"} <= set(ours.split())
     assert any("gone" in line and "not installed" in line for line in lines)
     assert any("gone" in line and "not measured" in line for line in lines)
-    assert any("8.0x as much" in line and "no" in line.split() for line in lines)
+    assert any("8.00x as much" in line and "no" in line.split() for line in lines)
     assert any("the limit" in line and "≤ 40 µs" in line for line in lines)
     assert any("a note" in line for line in lines)
 
@@ -70,7 +70,7 @@ def test_the_picture_is_well_formed_and_names_everything(told: Report) -> None:
     picture = ElementTree.fromstring(drawn(told))
     texts = {one.text for one in picture.iter(f"{SVG}text")}
     assert {"request", "chunk", "turn", "<ours> against openai", "<ours>, limits to keep"} <= texts
-    assert {"25.0x less (20.0-30.0)", "8.0x as much (8.0-8.0)", "100 µs (80.0-120)"} <= texts
+    assert {"25.0x less (20.0-30.0)", "8.00x as much (8.00-8.00)", "100 µs (80.0-120)"} <= texts
     assert "skipped: not installed" in texts
     assert "Skipped: gone (not installed)" in texts
 
@@ -92,13 +92,14 @@ def test_the_scale_is_logarithmic_and_has_room_for_all() -> None:
     steps = [scale.at(gain) for gain in (1, 10, 100)]
     assert math.isclose(steps[1] - steps[0], steps[2] - steps[1], abs_tol=0.2)
     assert scale.at(1e6) == scale.at(100)
+    assert Scale.of([Bar("", "", "", [0.004], None, None)]).low <= 0.004
 
 
 @pytest.mark.parametrize(
     ("gain", "more", "said"),
     [
         (13.46, False, "13.5x less"),
-        (0.25, False, "4.0x as much"),
+        (0.25, False, "4.00x as much"),
         (52.0, True, "52.0x more"),
         (0.5, True, "0.50x as many"),
         (140.2, False, "140x less"),
@@ -110,7 +111,7 @@ def test_gains_are_said_in_words(gain: float, more: bool, said: str) -> None:
 
 def test_bounds_are_said_the_way_the_gain_is() -> None:
     assert spread([10.0, 15.0]) == "10.0-15.0"
-    assert spread([0.25, 0.5]) == "2.0-4.0"
+    assert spread([0.25, 0.5]) == "2.00-4.00"
     assert spread([10.0]) == ""
 
 
