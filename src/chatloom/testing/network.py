@@ -11,10 +11,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import ExitStack, contextmanager
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
     from socket import socket
 
 
@@ -119,15 +119,21 @@ def _told(what: str) -> str:
 
 
 def _is_numeric(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
+    return _address(host) is not None
 
 
 def _is_loopback(host: str) -> bool:
-    return host == "localhost" or (_is_numeric(host) and ip_address(host).is_loopback)
+    address = _address(host)
+    return host == "localhost" or (address is not None and address.is_loopback)
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    from ipaddress import ip_address  # pytest should not load it in every run
+
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
 
 
 Connect = Callable[..., Coroutine[object, object, object]]
