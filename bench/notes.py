@@ -32,7 +32,11 @@ def _of_the_run(repetitions: int) -> Iterator[str]:
             f"medians of {repetitions} interleaved repetitions; a ratio is the median of the"
             " ratios inside them"
         )
-    yield "trust ratios: limits in ms, µs and MB are of the machine they were set on"
+    yield "limits in ms, µs and MB are of the machine they were set on"
+    yield (
+        "other work on the machine slows big programs most: it makes gains over peers too high,"
+        " and those over the floor and nginx too low; judge targets on a quiet machine"
+    )
 
 
 def _of_the_machine(results: list[Result], *, pinned: bool) -> Iterator[str]:

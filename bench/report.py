@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from datetime import UTC, datetime
 
@@ -38,7 +39,7 @@ def report(
     return Report(
         at=datetime.now(UTC).isoformat(timespec="seconds"),
         python=f"{platform.python_implementation()} {platform.python_version()}",
-        machine=f"{platform.system()} {platform.machine()}",
+        machine=_machine(),
         versions=versions,
         repetitions=repetitions,
         results=results,
@@ -46,6 +47,14 @@ def report(
         notes=notes,
         failures=failures,
     )
+
+
+def _machine() -> str:
+    found = f"{platform.system()} {platform.machine()}"
+    if not hasattr(os, "getloadavg"):
+        return found
+    # Of the last fifteen minutes; a run by itself makes for about two.
+    return f"{found}, load {os.getloadavg()[2]:.1f} on {os.cpu_count()} cores"
 
 
 def number(value: float) -> str:
