@@ -23,6 +23,7 @@ def test_a_program_may_end_with_its_client_open(mode: Mode) -> None:
         assert said(mode, server.url, ASK) == ["200"]
 
 
+@pytest.mark.needs(Can.END_WITHIN_A_STREAM)
 def test_a_program_may_end_within_a_stream(mode: Mode) -> None:
     with serving(hold_the_body) as server:
         assert said(mode, server.url, HALF_READ) == ["b'hi'"]
