@@ -27,7 +27,7 @@ check: $(VENV)/dev ## Lint, format and types, strictly
 	$(BIN)/pyright -p pyproject.toml
 
 bench: $(VENV)/dev ## Measure against peers and the floor, as ratios in one run
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench $(BENCH)
 
 docs: $(VENV)/run ## Write the address list into docs/openapi.json
 	$(BIN)/python -m chatloom.server.openapi > docs/openapi.json

@@ -8,7 +8,7 @@ What answers hold is read by ``from_dict``, what requests hold is written by
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias, cast
 
@@ -54,14 +54,15 @@ class Message:
     @classmethod
     def from_dict(cls, data: Mapping[str, JSON]) -> Message:
         """Read a message; a role nobody knows counts as the assistant's."""
-        calls = data.get("tool_calls")
+        rest = dict(data)
+        calls = rest.pop("tool_calls", None)
         return cls(
-            role=_role(data.get("role")),
-            content=_text(data.get("content")),
-            name=_optional_text(data.get("name")),
+            role=_role(rest.pop("role", None)),
+            content=_text(rest.pop("content", None)),
+            name=_optional_text(rest.pop("name", None)),
             tool_calls=_dicts(calls) if calls else None,
-            tool_call_id=_optional_text(data.get("tool_call_id")),
-            extra=_rest(cls, data),
+            tool_call_id=_optional_text(rest.pop("tool_call_id", None)),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, JSON]:
@@ -146,10 +147,11 @@ class UsageInfo:
     @classmethod
     def from_dict(cls, data: Mapping[str, JSON]) -> UsageInfo:
         """Read a usage; a missing total is the sum."""
-        prompt = _integer(data.get("prompt_tokens"))
-        completion = _integer(data.get("completion_tokens"))
-        total = _integer(data.get("total_tokens")) or prompt + completion
-        return cls(prompt, completion, total, _rest(cls, data))
+        rest = dict(data)
+        prompt = _integer(rest.pop("prompt_tokens", None))
+        completion = _integer(rest.pop("completion_tokens", None))
+        total = _integer(rest.pop("total_tokens", None)) or prompt + completion
+        return cls(prompt, completion, total, rest)
 
 
 @dataclass
@@ -164,11 +166,12 @@ class ChatCompletionChoice:
     @classmethod
     def from_dict(cls, data: Mapping[str, JSON]) -> ChatCompletionChoice:
         """Read a choice."""
+        rest = dict(data)
         return cls(
-            _integer(data.get("index")),
-            Message.from_dict(_dict(data.get("message"))),
-            _optional_text(data.get("finish_reason")),
-            _rest(cls, data),
+            _integer(rest.pop("index", None)),
+            Message.from_dict(_dict(rest.pop("message", None))),
+            _optional_text(rest.pop("finish_reason", None)),
+            rest,
         )
 
 
@@ -192,15 +195,17 @@ class ChatCompletionResponse:
     @classmethod
     def from_dict(cls, data: Mapping[str, JSON]) -> ChatCompletionResponse:
         """Read a completion."""
+        rest = dict(data)
+        choices = _dicts(rest.pop("choices", None))
         return cls(
-            id=_text(data.get("id")),
-            object=_text(data.get("object")) or "chat.completion",
-            created=_integer(data.get("created")),
-            model=_text(data.get("model")),
-            choices=[ChatCompletionChoice.from_dict(item) for item in _dicts(data.get("choices"))],
-            usage=UsageInfo.from_dict(_dict(data.get("usage"))),
-            system_fingerprint=_optional_text(data.get("system_fingerprint")),
-            extra=_rest(cls, data),
+            id=_text(rest.pop("id", None)),
+            object=_text(rest.pop("object", None)) or "chat.completion",
+            created=_integer(rest.pop("created", None)),
+            model=_text(rest.pop("model", None)),
+            choices=[ChatCompletionChoice.from_dict(choice) for choice in choices],
+            usage=UsageInfo.from_dict(_dict(rest.pop("usage", None))),
+            system_fingerprint=_optional_text(rest.pop("system_fingerprint", None)),
+            extra=rest,
         )
 
 
@@ -221,17 +226,18 @@ class ModelInfo:
     @classmethod
     def from_dict(cls, data: Mapping[str, JSON]) -> ModelInfo:
         """Read a model; older servers say ``max_tokens`` for its context."""
-        length = data.get("context_length", data.get("max_tokens"))
+        rest = dict(data)
+        length = rest.pop("context_length", rest.get("max_tokens"))
         return cls(
-            id=_text(data.get("id")),
-            object=_text(data.get("object")) or "model",
-            created=_integer(data.get("created")),
-            owned_by=_optional_text(data.get("owned_by")),
-            provider=_optional_text(data.get("provider")),
-            description=_optional_text(data.get("description")),
+            id=_text(rest.pop("id", None)),
+            object=_text(rest.pop("object", None)) or "model",
+            created=_integer(rest.pop("created", None)),
+            owned_by=_optional_text(rest.pop("owned_by", None)),
+            provider=_optional_text(rest.pop("provider", None)),
+            description=_optional_text(rest.pop("description", None)),
             context_length=length if isinstance(length, int) else None,
-            capabilities=[str(item) for item in _items(data.get("capabilities"))],
-            extra=_rest(cls, data),
+            capabilities=[str(item) for item in _items(rest.pop("capabilities", None))],
+            extra=rest,
         )
 
 
@@ -246,18 +252,6 @@ class ModelsResponse:
     def from_dict(cls, data: Mapping[str, JSON]) -> ModelsResponse:
         """Read a list of models."""
         return cls([ModelInfo.from_dict(item) for item in _dicts(data.get("data"))])
-
-
-def _rest(kind: type, data: Mapping[str, JSON]) -> dict[str, JSON]:
-    known = _NAMES.get(kind)
-    if known is None:
-        known = _NAMES[kind] = frozenset(one.name for one in fields(kind))
-    if data.keys() <= known:
-        return {}
-    return {name: value for name, value in data.items() if name not in known}
-
-
-_NAMES: dict[type, frozenset[str]] = {}
 
 
 def _role(value: JSON) -> MessageRole:

@@ -11,7 +11,7 @@ import msgspec
 from chatloom.core.complaint import Complaint
 from chatloom.core.errors import ChatloomError, SettingsError, StatusError
 from chatloom.core.http import Request, Response
-from chatloom.core.manner import Manner
+from chatloom.core.manner import Manner, Pairs
 from chatloom.core.outside import Outside, Policy, guard
 
 
@@ -56,6 +56,7 @@ class Engine(Generic[Mode]):
         self.outside = guard(outside, policies)
         self.named = named
         self.manner = manner or Manner()
+        self._json_headers = _with_content_type(self.manner.headers)
         self.seen: list[Response] | None = None
         """Where answers are noted for a caller who wants to see them; mostly nowhere."""
 
@@ -67,6 +68,7 @@ class Engine(Generic[Mode]):
         """Run over the same outside, in another manner."""
         other = copy(self)
         other.manner = manner
+        other._json_headers = _with_content_type(manner.headers)
         return other
 
     def in_mode(self, mode: type[Other]) -> Engine[Other]:
@@ -91,9 +93,6 @@ class Engine(Generic[Mode]):
     ) -> Request:
         """Build a request in this client's manner."""
         manner = self.manner
-        headers = manner.headers
-        if body is not None and not any(name == "content-type" for name, _ in headers):
-            headers = (*headers, ("content-type", "application/json"))
         deadline = None
         if manner.total_timeout is not None:
             deadline = self.outside.now() + manner.total_timeout
@@ -101,7 +100,7 @@ class Engine(Generic[Mode]):
             method,
             path,
             query + manner.query,
-            headers,
+            manner.headers if body is None else self._json_headers,
             body or b"",
             streamed,
             manner.timeouts,
@@ -136,6 +135,11 @@ class Engine(Generic[Mode]):
         if self.seen is not None:
             self.seen.append(response)
         return response
+
+
+def _with_content_type(headers: Pairs) -> Pairs:
+    given = dict(headers)
+    return headers if "content-type" in given else (*headers, ("content-type", "application/json"))
 
 
 def _refusal(request: Request, response: Response, complaint: Complaint) -> StatusError:

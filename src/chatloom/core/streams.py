@@ -138,7 +138,8 @@ class AsyncStream(Generic[Piece, Whole]):
 
     async def _fill(self) -> bool:
         """Wait until there are pieces; False when there will be no more."""
-        await self._open()
+        if self._response is None:
+            await self._open()
         reading = self._reading
         while not self._over:
             if reading.complete:

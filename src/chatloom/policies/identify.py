@@ -22,5 +22,4 @@ class Identify:
 
 
 def _unforeseeable(outside: Outside) -> str:
-    halves = (int(outside.random() * 2**53) for _ in range(2))
-    return "".join(f"{half:014x}" for half in halves)
+    return f"{int(outside.random() * 2**53):014x}{int(outside.random() * 2**53):014x}"
