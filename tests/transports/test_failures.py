@@ -198,20 +198,20 @@ def test_what_stops_a_parser_does_not_stop_the_clock(
 ) -> None:
     monkeypatch.setattr(calls, "GRACE", 0.1)
     with serving(talk) as server, pytest.raises(TransportError):
-        mode.ask(server.url, waiting(get, connect=0.2, idle=0.2))
+        mode.ask(server.url, waiting(get, connect=0.1, idle=0.1))
 
 
 def test_a_slow_answer_is_not_silent(mode: Mode) -> None:
     def talk(peer: Peer) -> None:
         peer.asked()
         peer.say(CHUNKED)
-        for _ in range(8):
+        for _ in range(6):
             time.sleep(0.1)
             peer.say(b"1\r\n.\r\n")
         peer.say(b"0\r\n\r\n")
 
     with serving(talk) as server:
-        assert mode.ask(server.url, waiting(GET, idle=0.7)).body == b"........"
+        assert mode.ask(server.url, waiting(GET, idle=0.5)).body == b"......"
 
 
 @pytest.mark.parametrize(
@@ -219,13 +219,13 @@ def test_a_slow_answer_is_not_silent(mode: Mode) -> None:
 )
 def test_a_deadline_ends_the_wait(mode: Mode, get: Request, talk: Talk) -> None:
     with serving(talk) as server, failing(TimedOut, "deadline"):
-        mode.ask(server.url, waiting(get, deadline=0.2))
+        mode.ask(server.url, waiting(get, deadline=0.1))
 
 
 @pytest.mark.needs(Can.TIME_A_DRIPPING_HEAD)
 def test_a_dripping_head_does_not_outlast_the_deadline(mode: Mode, get: Request) -> None:
     with serving(drip_the_head) as server, failing(TimedOut, "deadline"):
-        mode.ask(server.url, waiting(get, deadline=0.2))
+        mode.ask(server.url, waiting(get, deadline=0.1))
 
 
 def test_a_deadline_in_the_past_sends_nothing(mode: Mode, get: Request) -> None:
@@ -248,5 +248,5 @@ def test_a_server_may_take_its_time_for_ever(mode: Mode) -> None:
 def test_a_handshake_counts_as_connecting(mode: Mode, get: Request) -> None:
     with serving(Peer.hold) as server:
         place = f"127.0.0.1:{server.port}"
-        with failing(ConnectTimedOut, f"no connection to {place} within 0.2 s"):
-            mode.ask(f"https://{place}", waiting(get, connect=0.2))
+        with failing(ConnectTimedOut, f"no connection to {place} within 0.1 s"):
+            mode.ask(f"https://{place}", waiting(get, connect=0.1))
