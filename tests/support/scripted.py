@@ -24,12 +24,13 @@ class Body:
         self._pieces = iter(pieces)
         self.suspends = False
         self.closed = 0
+        self.finished = 0
         self.abandoned = 0
 
     @property
     def is_held(self) -> bool:
         """Whether the connection was given back in no way so far."""
-        return not self.closed and not self.abandoned
+        return not self.closed and not self.finished and not self.abandoned
 
     async def read(self) -> bytes:
         if self.suspends:
@@ -41,6 +42,9 @@ class Body:
 
     async def close(self) -> None:
         self.closed += 1
+
+    async def finish(self) -> None:
+        self.finished += 1
 
     def abandon(self) -> None:
         self.abandoned += 1

@@ -49,6 +49,10 @@ class Hearing:
         self._is_over = True
         await self._beyond.close()
 
+    async def finish(self) -> None:
+        self._is_over = True
+        await self._beyond.finish()
+
     def abandon(self) -> None:
         self._is_over = True
         self._beyond.abandon()

@@ -86,6 +86,13 @@ class Arriving(Protocol):
         """Give the connection back: to the pool after the end, else to the system."""
         ...
 
+    async def finish(self) -> None:
+        """Give the connection back when the body has said all it had to say.
+
+        Just its end may be missing; where that comes, the connection is used again.
+        """
+        ...
+
     def abandon(self) -> None:
         """Drop the connection at once, without waiting; for finalisers, from any thread."""
         ...

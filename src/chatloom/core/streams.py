@@ -202,7 +202,7 @@ class AsyncStream(Generic[Piece, Whole]):
         if response is not None and response.arriving is not None:
             arriving, response.arriving = response.arriving, None
             try:
-                await arriving.close()
+                await (arriving.finish() if ending.complete else arriving.close())
             finally:
                 self._tell(ending)
 

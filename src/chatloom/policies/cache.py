@@ -313,6 +313,7 @@ class _Recorded:
     def __init__(self, arriving: Arriving) -> None:
         self._arriving = arriving
         self.close = arriving.close
+        self.finish = arriving.finish
         self.abandon = arriving.abandon
         self.pieces: list[bytes] = []
 
@@ -333,6 +334,8 @@ class _Replayed:
         return next(self._pieces, b"")
 
     async def close(self) -> None: ...
+
+    async def finish(self) -> None: ...
 
     def abandon(self) -> None: ...
 

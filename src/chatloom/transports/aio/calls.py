@@ -6,6 +6,7 @@ import asyncio
 import io
 import os
 import ssl
+from contextlib import suppress
 from functools import lru_cache
 
 import aiohttp
@@ -38,6 +39,8 @@ _Failure = (aiohttp.ClientError, OSError, Garbled)
 _LARGE = 2**20
 GRACE = 1.0
 """Seconds by which our limits on silence come after aiohttp's own, which tell more."""
+LINGER = 0.05
+"""Seconds to wait for the end of a body that has said all it had to say."""
 SLOWEST_UPLOAD = 10_000
 """Bytes a second."""
 _left_alone: list[aiohttp.ClientResponse] = []
@@ -173,6 +176,15 @@ class AioArrival:
 
     async def close(self) -> None:
         self._answer.close()
+
+    async def finish(self) -> None:
+        content = self._answer.content
+        try:
+            with suppress(*_Failure), self._limits.within(LINGER):
+                while not content.at_eof():
+                    await content.readany()
+        finally:
+            self._answer.close()  # nothing is left to close where the end came
 
     def abandon(self) -> None:
         if self._owner != os.getpid():

@@ -68,6 +68,9 @@ class Arrival:
     async def close(self) -> None:
         self.abandon()
 
+    async def finish(self) -> None:
+        await self.close()
+
     def abandon(self) -> None:
         self._failure = self._failure or "it was closed"
         self._exchange.leave()

@@ -129,6 +129,12 @@ class Arrival:
     async def close(self) -> None:
         self.abandon()
 
+    async def finish(self) -> None:
+        connection = self._connection
+        if connection is not None and not self._reading:
+            connection.leave(self._framing)
+            self._give_back(connection)
+
     def abandon(self) -> None:
         self._abandoned = True
         # Its number may be another file's as soon as it is closed: a reader closes it itself.

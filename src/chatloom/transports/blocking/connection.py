@@ -14,12 +14,15 @@ from contextlib import suppress
 
 from chatloom.transports.blocking.head import Head, head_of
 from chatloom.transports.failures import OVERDUE, Garbled, silence
+from chatloom.transports.framing import Framing
 
 _BLOCK = 65536
 _LONGEST_HEAD = 262_144
 _MOST_HEADS = 32
 """Those before the answer's own, as 100 and 103, included."""
 _SWITCHING = 101
+_MOMENT = 0.05
+"""Seconds for a piece of TLS that has begun to arrive."""
 
 
 class Connection:
@@ -40,6 +43,7 @@ class Connection:
         self._idle: float | None = None
         self._deadline: float | None = None
         self._unread = b""
+        self._rest: Framing | None = None
         self._is_readable = _watching(sock.fileno())
         self._owner = os.getpid()
         # A socket that is collected unclosed complains aloud.
@@ -101,9 +105,31 @@ class Connection:
         self._release = weakref.finalize(self, secured.close)
         secured.do_handshake()
 
+    def leave(self, rest: Framing) -> None:
+        """End the exchange before the end of its answer was seen, which *rest* looks out for."""
+        self._rest = rest
+
     def is_fresh(self) -> bool:
         """Whether another exchange may begin: open, and nothing waiting to be read."""
-        return self._release.alive and not self._unread and not self._is_readable()
+        return (
+            self._release.alive
+            and (self._rest is None or self._has_ended(self._rest))
+            and not self._unread
+            and not self._is_readable()
+        )
+
+    def _has_ended(self, rest: Framing) -> bool:
+        """Whether nothing but the last answer's end has come since."""
+        self._rest = None
+        self.begin(_MOMENT, None)
+        try:
+            while not rest.whole and (self._unread or self._is_readable()):
+                block = self.receive()
+                if not block or rest.feed(block):
+                    return False
+        except (OSError, Garbled):
+            return False
+        return rest.whole and not rest.excess
 
     def interrupt(self) -> None:
         """Make a read that waits in another thread come back at once."""

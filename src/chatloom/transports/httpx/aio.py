@@ -117,6 +117,9 @@ class AsyncArrival:
         self._over = True
         await self._answer.aclose()
 
+    async def finish(self) -> None:
+        await self.close()
+
     def abandon(self) -> None:
         if self._over:
             return

@@ -111,6 +111,9 @@ class BlockingArrival:
     async def close(self) -> None:
         self.drop()
 
+    async def finish(self) -> None:
+        await self.close()
+
     def abandon(self) -> None:
         if self._over or self._abandoned:
             return

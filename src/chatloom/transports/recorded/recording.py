@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from pathlib import Path
@@ -211,9 +211,15 @@ class Overheard:
         return piece
 
     async def close(self) -> None:
+        await self._left(self._beyond.close())
+
+    async def finish(self) -> None:
+        await self._left(self._beyond.finish())
+
+    async def _left(self, closing: Coroutine[object, None, None]) -> None:
         self._take.leave()
         try:
-            await self._beyond.close()
+            await closing
         finally:
             self._take.left()
 

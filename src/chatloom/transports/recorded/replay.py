@@ -145,6 +145,9 @@ class Replayed:
     async def close(self) -> None:
         self._is_closed = True
 
+    async def finish(self) -> None:
+        await self.close()
+
     def abandon(self) -> None:
         self._is_closed = True
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import suppress
 from typing import TypeVar
 
 from chatloom.core.engine import Async, Engine
@@ -34,8 +33,6 @@ PLAIN_IDLE = 600.0
 """Seconds: a plain answer keeps silent for as long as all of it takes."""
 PATIENCE = 10.0
 """Seconds a provider may ask to be left alone; asked for more, its caller is told instead."""
-LINGER = 0.05
-"""Seconds to wait for the end behind ``[DONE]``, so that the connection can be used again."""
 
 
 class _Chat(Resource[Async]):
@@ -133,7 +130,7 @@ class OpenAI:
                 yield ending
             if reading.problem is not None:
                 raise reading.problem
-            await _drain(arriving)
+            await arriving.finish()
         finally:
             arriving.abandon()
 
@@ -164,13 +161,6 @@ class OpenAI:
             raise self._problems.late(f"it said nothing for {wait:g} seconds") from None
         except TransportError:
             raise self._problems.broken("the connection was lost in the middle") from None
-
-
-async def _drain(arriving: Arriving) -> None:
-    with suppress(TimeoutError, TransportError):
-        async with asyncio.timeout(LINGER):
-            while await arriving.read():
-                pass
 
 
 def _info(provider: str, entry: JSON) -> ModelInfo | None:
