@@ -67,7 +67,7 @@ def test_the_end_gives_the_connection_back_once(opened: Open) -> None:
     reader.rest()
     reader.close()
     del reader
-    assert (body.closed, body.abandoned) == (1, 0)
+    assert (body.finished, body.closed, body.abandoned) == (1, 0, 0)
 
 
 def test_the_connection_is_held_until_the_last_piece_is_out(opened: Open) -> None:

@@ -104,7 +104,7 @@ def test_what_went_wrong_is_measured(live: Live) -> None:
             client.create_completion("no/such-model", ["Hello!"])
         with pytest.raises(StreamInterruptedError):
             client.create_completion("loom/scribe?cut=3", ["Hello!"], stream=True).collect()
-        with client.create_completion("loom/scribe", ["Hello!"], stream=True) as stream:
+        with client.create_completion("loom/scribe?stall=2", ["Hello!"], stream=True) as stream:
             next(stream)
     assert [(end.outcome, end.error_type) for end in ends] == [
         ("error", "404"),

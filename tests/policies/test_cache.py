@@ -403,7 +403,7 @@ def test_a_stream_left_early_is_not_kept(words: int) -> None:
 def test_a_recorded_stream_gives_its_connection_back() -> None:
     body = Body(*STORY)
     Told(Scripted(Response(200, arriving=body)), Cache(completions=True)).tell().collect()
-    assert (body.closed, body.abandoned) == (1, 0)
+    assert (body.finished, body.closed, body.abandoned) == (1, 0, 0)
     dropped = Body(*STORY)
     story = Told(Scripted(Response(200, arriving=dropped)), Cache(completions=True)).tell()
     del story

@@ -854,6 +854,5 @@ def test_a_client_tells_what_was_not_recorded(live: Live, path: Path) -> None:
     with ChatServerClient("key", live.url, cassette=Cassette(path)) as client:
         client.create_completion("loom/echo", ["Hi"])
     with ChatServerClient("key", NOWHERE, cassette=Cassette(path)) as client:
-        with pytest.raises(ChatloomError, match='recorded "Hi", asked "Ho"') as caught:
+        with pytest.raises(NotRecorded, match='recorded "Hi", asked "Ho"'):
             client.create_completion("loom/echo", ["Ho"])
-        assert isinstance(caught.value.__cause__, NotRecorded)
