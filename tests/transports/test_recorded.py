@@ -853,6 +853,8 @@ def test_a_stream_is_left_where_its_reader_saw_no_end_of_the_answer(live: Live, 
 def test_a_client_tells_what_was_not_recorded(live: Live, path: Path) -> None:
     with ChatServerClient("key", live.url, cassette=Cassette(path)) as client:
         client.create_completion("loom/echo", ["Hi"])
-    with ChatServerClient("key", NOWHERE, cassette=Cassette(path)) as client:
-        with pytest.raises(NotRecorded, match='recorded "Hi", asked "Ho"'):
-            client.create_completion("loom/echo", ["Ho"])
+    with (
+        ChatServerClient("key", NOWHERE, cassette=Cassette(path)) as client,
+        pytest.raises(NotRecorded, match='recorded "Hi", asked "Ho"'),
+    ):
+        client.create_completion("loom/echo", ["Ho"])
