@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import pytest
@@ -13,7 +12,6 @@ from chatloom.core.outside import Outside
 from chatloom.policies.cache import Cache
 from chatloom.policies.hooks import Hooks
 from chatloom.policies.meter import Call, Measured, Meter
-from chatloom.policies.pace import Pace
 from chatserver_sdk import ChatServerClient, ChatServerTimeoutError
 from support.live import Live
 
@@ -67,22 +65,6 @@ def test_a_total_timeout_ends_a_stream(live: Live) -> None:
     assert isinstance(caught.value.__cause__, TimedOut)
 
 
-def test_completions_at_temperature_0_are_answered_from_the_cache(
-    live: Live, seen: list[Request], watch: Hooks
-) -> None:
-    with ChatServerClient("key", live.url, cache=Cache(completions=True), hooks=watch) as client:
-        raw = client.with_raw_response
-        answers = [raw.create_completion("loom/scribe", ["hi"], 0) for _ in range(3)]
-        told = [
-            client.create_completion("loom/scribe", ["hi"], 0, stream=True).collect()
-            for _ in range(2)
-        ]
-    assert len({answer.body for answer in answers}) == 1
-    assert [answer.attempts for answer in answers] == [1, 0, 0]
-    assert told[0] == told[1]
-    assert len(seen) == 2
-
-
 def test_clients_with_other_keys_do_not_share_what_is_kept(live: Live) -> None:
     cache = Cache(completions=True)
     for key in ("one", "two"):
@@ -113,19 +95,6 @@ def test_a_meter_is_told_of_every_call_and_of_nothing_that_was_kept(live: Live) 
         ("loom/echo", False, "complete"),
         ("loom/echo", True, "complete"),
     ]
-
-
-def test_clients_may_share_a_pace(live: Live) -> None:
-    pace = Pace(per_second=20, burst=1)
-    began = time.monotonic()
-    with (
-        ChatServerClient("one", live.url, pace=pace) as one,
-        ChatServerClient("two", live.url, pace=pace) as two,
-    ):
-        for _ in range(3):
-            assert one.list_models().data
-            assert two.list_models().data
-    assert time.monotonic() - began >= 5 / 20
 
 
 def test_middleware_sees_each_attempt_unsigned(live: Live) -> None:

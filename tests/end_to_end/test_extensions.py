@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
@@ -127,25 +125,3 @@ def test_exporters_are_told_of_real_calls(live: Live) -> None:
     chat, models = spans.get_finished_spans()
     assert (chat.name, models.name) == ("chat loom/echo", "GET /v1/models")
     assert (chat.attributes or {})["server.port"] == live.port
-
-
-DOCS = Path(__file__).parents[2] / "docs"
-EXAMPLES = [
-    pytest.param(code, id=f"{name}-{number}")
-    for name in ("extending", "observability")
-    for number, code in enumerate(
-        re.findall(r"^```python\n(.*?)^```$", (DOCS / f"{name}.md").read_text("utf-8"), re.S | re.M)
-    )
-]
-
-
-def test_examples_were_found() -> None:
-    assert len(EXAMPLES) > 5
-
-
-@pytest.mark.parametrize("code", EXAMPLES)
-def test_an_example_of_the_documents_runs(
-    code: str, live: Live, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CHATSERVER_BASE_URL", live.url)
-    exec(compile(code, "example", "exec"), {"__name__": "example"})
