@@ -6,7 +6,7 @@ import threading
 
 from chatloom.core.errors import SettingsError, TransportError
 from chatloom.core.http import Request, Response
-from chatloom.core.outside import Outside
+from chatloom.core.outside import Outside, guard
 from chatloom.transports.recorded.cassette import Cassette
 from chatloom.transports.recorded.recording import Recording
 from chatloom.transports.recorded.replay import Replay
@@ -15,26 +15,19 @@ from chatloom.transports.recorded.replay import Replay
 def recorded(beyond: Outside, cassette: Cassette) -> Outside:
     """Record what goes to *beyond*, or play it from *cassette*, which then needs no network."""
     tape = cassette.tape
-    return Played(beyond, tape) if isinstance(tape, Replay) else Recorded(beyond, tape)
+    return Played(beyond, tape) if isinstance(tape, Replay) else guard(beyond, [Written(tape)])
 
 
-class Recorded:
-    """The outside world, written down."""
+class Written:
+    """The policy that writes down what passes."""
 
-    def __init__(self, beyond: Outside, recording: Recording) -> None:
-        self._beyond = beyond
+    def __init__(self, recording: Recording) -> None:
         self._recording = recording
-        self.sleep = beyond.sleep
-        self.now = beyond.now
-        self.wall_time = beyond.wall_time
-        self.random = beyond.random
-        self.lock = beyond.lock
-        self.close = beyond.close
 
-    async def send(self, request: Request) -> Response:
+    async def __call__(self, request: Request, outside: Outside, /) -> Response:
         take = self._recording.begin(request)
         try:
-            response = await self._beyond.send(request)
+            response = await outside.send(request)
         except TransportError as error:
             take.over(error)
             raise
