@@ -3,6 +3,9 @@
 Any number of threads and processes may share it. It is never what a call fails
 for: a file that is damaged is made anew, one that disappears too, and what
 cannot be written is not kept.
+
+A file that is not ours is never touched. It is ours if it says so in its head,
+which it does from the moment it is there, or if we have had it open since.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeVar
 from zlib import crc32
@@ -60,7 +63,7 @@ class FileStore:
         max_bytes: int = 256 * 1024 * 1024,
         max_age: float = 30 * 86400.0,
     ) -> None:
-        """Raises `SettingsError` for a file that is another program's, or that cannot be made."""
+        """Raises `SettingsError` for a file that is no such cache, or that cannot be made."""
         if not (max_bytes >= _LEAST_ROOM and max_age > 0):
             raise SettingsError(f"a cache needs room: max_bytes of at least {_LEAST_ROOM}")
         self.path = Path(os.path.realpath(path))
@@ -146,7 +149,7 @@ class FileStore:
         return self._open()
 
     def _open(self) -> sqlite3.Connection:
-        _make_private(self.path)
+        _make_or_check(self.path)
         self._opened = (os.getpid(), _number(self.path))
         connection = sqlite3.connect(
             self.path, isolation_level=None, check_same_thread=False, timeout=_PATIENCE
@@ -168,16 +171,12 @@ class FileStore:
                 _left_alone.append(connection)
 
     def _mend(self) -> None:
-        """Put the damaged file away, unless another process has done so."""
+        """Drop the damaged file, unless it is no longer the one that was found to be ours."""
+        is_ours = self._opened[1] == _number(self.path)  # told while it is open, if it is
         self._shut()
-        if self._opened[1] != _number(self.path):
-            return
-        with suppress(FileNotFoundError):
-            if _is_ours(self.path):
-                self.path.unlink()
-            else:  # whatever it may have been
-                self.path.replace(self.path.with_name(self.path.name + ".damaged"))
-        _drop_journals(self.path)
+        if is_ours:
+            self.path.unlink(missing_ok=True)
+            _drop_journals(self.path)
 
     def __del__(self) -> None:
         if getattr(self, "_connection", None) is not None:
@@ -221,9 +220,8 @@ def _size(connection: sqlite3.Connection) -> int:
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     owner, version = _signs(connection)
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if owner != _APPLICATION_ID and tables:
-        raise SettingsError(f"{path} is another program's database")
+    if owner != _APPLICATION_ID:  # replaced a moment ago
+        raise _not_ours(path)
     with suppress(sqlite3.OperationalError):  # another process is doing so, or the disk cannot
         connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
@@ -242,15 +240,40 @@ def _signs(connection: sqlite3.Connection) -> tuple[int, int]:
     return owner, version
 
 
-def _make_private(path: Path) -> None:
-    """Make the file if there is none; it is its owner's alone."""
-    # An open file may not be opened beside SQLite: closing it would drop SQLite's locks.
+def _make_or_check(path: Path) -> None:
+    """Make the file if there is none; see that it is ours, and its owner's alone."""
+    if not path.exists():
+        _make(path)
+    if not _is_ours(path):
+        raise _not_ours(path)
+    path.chmod(0o600)
+
+
+def _make(path: Path) -> None:
+    """Have an empty cache appear, unless another process is faster."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f"{path.name}.{os.urandom(4).hex()}.new")
     try:
-        path.chmod(0o600)
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _drop_journals(path)  # they would be taken for those of the new file
-        path.touch(mode=0o600)
+        new.touch(mode=0o600, exist_ok=False)
+        with closing(sqlite3.connect(new)) as connection:
+            connection.executescript(_SCHEMA)
+        if not path.exists():
+            _drop_journals(path)  # they would be taken for those of the new file
+            _give_name(new, path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _give_name(new: Path, path: Path) -> None:
+    """Have *new* appear as *path*, all at once, and never in another file's place."""
+    with suppress(FileExistsError):
+        try:
+            path.hardlink_to(new)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            with path.open("xb") as file:
+                file.write(new.read_bytes())
 
 
 def _drop_journals(path: Path) -> None:
@@ -272,7 +295,26 @@ def _is_damage(error: sqlite3.Error) -> bool:
 
 
 def _is_ours(path: Path) -> bool:
+    """Whether a file says that it is ours; only looks at it."""
+    if not path.is_file():  # a pipe would be waited for
+        return False
+    # Not opened beside SQLite: closing it would drop the locks that this process has on it.
+    try:
+        only_look = f"{path.as_uri()}?mode=ro&immutable=1"
+        with closing(sqlite3.connect(only_look, uri=True)) as connection:
+            return _signs(connection)[0] == _APPLICATION_ID
+    except sqlite3.DatabaseError as error:
+        if not _is_damage(error):
+            raise
+    return _was_ours(path)
+
+
+def _was_ours(path: Path) -> bool:
     """Whether a file that SQLite cannot read says that it was ours (its format, 1.3)."""
     with path.open("rb") as file:
         head = file.read(72)
     return head[:16] == b"SQLite format 3\0" and head[68:] == _APPLICATION_ID.to_bytes(4, "big")
+
+
+def _not_ours(path: Path) -> SettingsError:
+    return SettingsError(f"{path} is something else than a cache of chatloom; it is left alone")
