@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib import util
 from pathlib import Path
 from textwrap import dedent
@@ -284,6 +284,15 @@ def test_a_file_that_cannot_be_used_says_so(path: Path) -> None:
     path.write_text("This is no database.")
     with ChatServerClient(base_url=address(path)) as client:
         assert "not a database" in why_not(client)
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["a%00b.db", "loop/a.db"])
+def test_a_path_that_is_none_is_refused(name: str, tmp_path: Path) -> None:
+    with suppress(OSError):  # Windows lets few make links
+        (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(SettingsError, match=r"no path|cannot be made"):
+        talk(ChatServerClient(base_url=f"{address(tmp_path)}/{name}"))
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def hosted(base_url: str) -> Hosted:
         if not _NAME.fullmatch(place):
             raise SettingsError(f"base_url must be {_FORMS}, and a name without dots or blanks")
         return share(place, Embedded(None))
-    path = Path(file_path(place, windows=sys.platform == "win32")).resolve()
+    path = _resolved(file_path(place, windows=sys.platform == "win32"))
     return share(os.path.normcase(path), Embedded(path))
 
 
@@ -70,6 +70,13 @@ def file_path(place: str, *, windows: bool) -> str:
         raise SettingsError(f"base_url must be {_FORMS}, the path absolute")
     path = unquote(place[2:])
     return path[1:] if windows and re.match(r"/[A-Za-z]:[/\\]", path) else path
+
+
+def _resolved(path: str) -> Path:
+    try:
+        return Path(path).resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL
+        raise SettingsError(f"base_url names {path!r}, which is no path: {error}") from error
 
 
 _shared: weakref.WeakValueDictionary[tuple[int, str], Hosted] = weakref.WeakValueDictionary()

@@ -2,6 +2,9 @@
 
 The lock lies beside the database and tells its holder's address and a token
 that lives as long as the holder. Whoever may read it could read the database.
+
+It is removed by who holds it, and by nobody else. So whoever locks a file asks
+whether that is still the one in the folder: another one may have just removed it.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import os
 import sys
 import weakref
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -23,6 +27,10 @@ else:
 
 _FAR = 1 << 30
 """Windows keeps others from reading a locked byte, so one far behind the text is locked."""
+
+
+_LONGEST = 4096
+"""Bytes of what a holder tells."""
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -62,18 +70,33 @@ class DatabaseLock:
         """Take the lock. Raises `Locked`, which names the holder."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            file = self._locked_file()
         except OSError as error:
             raise SettingsError(f"{self._path} cannot be made: {error.strerror}") from error
+        self._file = file
+        _held.add(self)
+        return self
+
+    def _locked_file(self) -> int:
+        while True:
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                self._lock(file)
+                if _is_at(file, self._path):
+                    os.truncate(file, 0)
+                    return file
+            except BaseException:
+                os.close(file)
+                raise
+            os.close(file)
+
+    def _lock(self, file: int) -> None:
         try:
             _lock(file)
         except OSError:
-            os.close(file)
             raise Locked(self._database, self._holder()) from None
-        self._file = file
-        _held.add(self)
-        os.truncate(file, 0)
-        return self
+        if (text := os.read(file, _LONGEST)) and _read(text) is None:
+            raise SettingsError(f"{self._path} is another program's, and would be overwritten")
 
     def tell(self, holder: Holder) -> None:
         """Write down where the holder can be reached."""
@@ -84,8 +107,7 @@ class DatabaseLock:
     def release(self) -> None:
         """Give the lock back."""
         if self._file is not None:
-            os.truncate(self._file, 0)
-            os.close(self._file)
+            _remove(self._file, self._path)
             self._file = None
 
     def disown(self) -> None:
@@ -102,17 +124,50 @@ class DatabaseLock:
 
     def _holder(self) -> Holder | None:
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=Holder)
-        except (OSError, msgspec.MsgspecError):
+            return _read(self._path.read_bytes())
+        except OSError:
             return None
 
 
-def _lock(file: int) -> None:
-    if sys.platform == "win32":
+def _read(text: bytes) -> Holder | None:
+    try:
+        return msgspec.json.decode(text, type=Holder)
+    except msgspec.MsgspecError:
+        return None
+
+
+if sys.platform == "win32":
+
+    def _lock(file: int) -> None:
         os.lseek(file, _FAR, os.SEEK_SET)
         msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-    else:
+        os.lseek(file, 0, os.SEEK_SET)
+
+    def _is_at(file: int, path: Path) -> bool:
+        return True  # what is open cannot be removed
+
+    def _remove(file: int, path: Path) -> None:
+        os.truncate(file, 0)
+        os.close(file)
+        with suppress(OSError):  # somebody else has it open by now
+            path.unlink()
+
+else:
+
+    def _lock(file: int) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _is_at(file: int, path: Path) -> bool:
+        try:
+            return os.path.samestat(os.fstat(file), path.stat())
+        except FileNotFoundError:
+            return False
+
+    def _remove(file: int, path: Path) -> None:
+        if _is_at(file, path):  # else its folder is gone, or it was replaced from outside
+            with suppress(OSError):
+                path.unlink()
+        os.close(file)
 
 
 _held: weakref.WeakSet[DatabaseLock] = weakref.WeakSet()
