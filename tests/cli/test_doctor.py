@@ -105,6 +105,32 @@ def test_what_is_not_there_is_not_made(shell: Shell) -> None:
     assert not absent.exists()
 
 
+def left_by(shell: Shell) -> dict[str, bytes]:
+    """What lies in the folder."""
+    return {entry.name: entry.read_bytes() for entry in shell.folder.iterdir() if entry.is_file()}
+
+
+def test_nothing_is_left_behind(shell: Shell) -> None:
+    before = left_by(shell)
+    assert set(before) == {"own.db"}
+    assert shell("doctor").code == 0
+    assert left_by(shell) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+def test_what_a_crash_has_left_is_left_as_it_is(shell: Shell) -> None:
+    shell.database = shell.folder / "dev.db"
+    server = Live(shell.database)
+    server.complete("Hello!", key="a")
+    server.stop(signal.SIGKILL)
+    before = left_by(shell)
+    assert before["dev.db-wal"]
+    assert shell("doctor").code == 0
+    after = left_by(shell)
+    del before["dev.db-shm"], after["dev.db-shm"]  # readers write down where they are
+    assert after == before
+
+
 def test_another_programs_file_is_refused(shell: Shell) -> None:
     theirs = shell.folder / "theirs.db"
     theirs.write_text("Dear diary, " * 1000)

@@ -40,24 +40,42 @@ def _set_up(connection: sqlite3.Connection, read_only: bool) -> None:
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:
-    """Open a database without changing anything about it.
+    """Open a database without changing anything about it; what SQLite adds goes when it is closed.
 
     Raises `SettingsError` for a file that is not ours, or of another version.
     """
+    # Who may only read cannot remove the log that SQLite makes where there is none. One that is
+    # there is a server's, or a crash's: the last to leave may write, and would empty it.
+    mode = "ro" if path.with_name(f"{path.name}-wal").exists() else "rw"
     try:
         connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None
+            f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None
         )
+    except sqlite3.DatabaseError as error:
+        raise _unusable(path, error) from error
+    try:
+        _check_version(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_version(connection: sqlite3.Connection, path: Path) -> None:
+    try:
+        connection.execute("PRAGMA query_only=ON")
         (owner,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
     except sqlite3.DatabaseError as error:
-        raise SettingsError(f"{path} is not a database chatloom can use: {error}") from error
+        raise _unusable(path, error) from error
     newest = migrations()[-1][0]
     if owner != APPLICATION_ID or version != newest:
-        connection.close()
         what = f"of schema {version}, not {newest}" if owner == APPLICATION_ID else "not chatloom's"
         raise SettingsError(f"{path} is {what}")
-    return connection
+
+
+def _unusable(path: Path, error: sqlite3.DatabaseError) -> SettingsError:
+    return SettingsError(f"{path} is not a database chatloom can use: {error}")
 
 
 def prepare(path: Path) -> None:
@@ -77,7 +95,7 @@ def prepare(path: Path) -> None:
     except OSError as error:
         raise SettingsError(f"{path} cannot be made: {error.strerror}") from error
     except sqlite3.DatabaseError as error:
-        raise SettingsError(f"{path} is not a database chatloom can use: {error}") from error
+        raise _unusable(path, error) from error
 
 
 def connect_in_memory() -> sqlite3.Connection:
