@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import EllipsisType
 from typing import TYPE_CHECKING, TypedDict, cast
 
 from chatloom import __version__
 from chatloom.core.engine import Engine, Mode, Sync, unnamed
 from chatloom.core.errors import ChatloomError, SettingsError
-from chatloom.core.manner import Manner, merged, query_pairs, waiting
+from chatloom.core.manner import Manner, merged, waiting, written_query
 from chatloom.core.outside import Outside, Policy
 from chatloom.core.secret import Secret
 from chatloom.core.settings import EMBEDDED, Habits, Settings, resolve
@@ -31,7 +32,7 @@ def settings(
     *,
     base_url: str | None = None,
     api_key: str | Secret | None = None,
-    timeout: float | None = None,
+    timeout: float | EllipsisType | None = ...,
     max_retries: int | None = None,
 ) -> Settings:
     """Settle a client's settings now, from arguments, environment and configuration file."""
@@ -69,29 +70,29 @@ def _write_log(line: str) -> None:
 
 
 class ClientOptions(TypedDict, total=False):
-    """What every client takes beside what its document names."""
+    """What every client takes beside what its document names; `None` is the same as left out."""
 
     max_retries: int | None
     """How often a request is repeated at most; 2 unless told otherwise."""
     total_timeout: float | None
     """Seconds for a whole call, retries and a streamed body included; `None` for no limit."""
-    default_headers: Mapping[str, str]
+    default_headers: Mapping[str, str] | None
     """Sent with every request; one of the same name as the client's own replaces it."""
-    default_query: Mapping[str, str | int | float | bool]
+    default_query: Mapping[str, str | int | float | bool] | None
     """Added to the query string of every request."""
-    policies: Sequence[Policy]
+    policies: Sequence[Policy] | None
     """Middleware around each attempt; the first one sees a request first."""
-    hooks: Hooks
+    hooks: Hooks | None
     """Functions to call as requests go out and answers come in."""
-    pace: Pace
+    pace: Pace | None
     """Sends no faster than this; clients may share one."""
-    cache: Cache
+    cache: Cache | None
     """Answers again what was answered before."""
-    meter: Meter
+    meter: Meter | None
     """Measures every call and tells exporters."""
-    http_client: HttpxClient
+    http_client: HttpxClient | None
     """An httpx or httpx2 client to send through; it stays its owner's to close."""
-    cassette: Cassette
+    cassette: Cassette | None
     """Where what goes over the wire is recorded, or played from."""
 
 
@@ -127,33 +128,39 @@ def engine(
 
 def _around_the_call(settings: Settings, options: ClientOptions) -> Iterator[Policy]:
     yield Identify()
-    if "cache" in options:
-        yield options["cache"].within(_scope(settings))
-    if "meter" in options:
-        yield options["meter"].at(settings.base_url, settings.name)
+    if cache := options.get("cache"):
+        yield cache.within(_scope(settings, options))
+    if meter := options.get("meter"):
+        yield meter.at(settings.base_url, settings.name)
 
 
 def _around_each_attempt(
     settings: Settings, sign: Callable[[Secret], Policy], options: ClientOptions
 ) -> Iterator[Policy]:
-    if "hooks" in options:
-        yield options["hooks"]
-    yield from options.get("policies", ())
-    if "pace" in options:
-        yield options["pace"]
+    if hooks := options.get("hooks"):
+        yield hooks
+    yield from options.get("policies") or ()
+    if pace := options.get("pace"):
+        yield pace
     if settings.api_key:
         yield sign(settings.api_key)
     if settings.log:
         yield Log(_write_log)
 
 
-def _scope(settings: Settings) -> bytes:
-    """Tell apart those who may not see each other's answers in one cache."""
+def _scope(settings: Settings, options: ClientOptions) -> bytes:
+    """Tell apart those who may not see each other's answers in one cache.
+
+    Whoever signs by middleware or in an httpx client, nobody here can tell; and a
+    server in memory has answers for nobody else, and not for long.
+    """
     from hashlib import sha256
 
     key = settings.api_key.reveal() if settings.api_key else ""
-    # A server that is one client's own has answers for nobody else.
-    own = os.urandom(16) if settings.base_url == EMBEDDED else b""
+    place = settings.base_url
+    in_memory = place.startswith(EMBEDDED) and not place.startswith(f"{EMBEDDED}/")
+    is_own = in_memory or options.get("policies") or options.get("http_client")
+    own = os.urandom(16) if is_own else b""
     return sha256(f"{settings.base_url}\n{key}".encode() + own).digest()
 
 
@@ -162,27 +169,29 @@ def _manner(settings: Settings, options: ClientOptions) -> Manner:
     return Manner(
         timeouts=settings.timeouts,
         total_timeout=waiting("total_timeout", options.get("total_timeout")),
-        headers=merged((("user-agent", agent),), options.get("default_headers", {})),
-        query=query_pairs(options.get("default_query", {})),
+        headers=merged((("user-agent", agent),), options.get("default_headers") or {}),
+        query=written_query("default_query", options.get("default_query")),
     )
 
 
 def _outside(blocking: bool, base_url: str, options: ClientOptions) -> Outside:
-    if "http_client" in options:
-        from chatloom.transports.httpx import httpx_transport
-
-        transport = httpx_transport(options["http_client"], base_url, blocking=blocking)
-    else:
-        transport = _transport(blocking, base_url)
-    if "cassette" in options:
+    transport = _transport(blocking, base_url, options.get("http_client"))
+    if cassette := options.get("cassette"):
         from chatloom.transports.recorded import recorded
 
-        return recorded(transport, options["cassette"])
+        return recorded(transport, cassette)
     return transport
 
 
-def _transport(blocking: bool, base_url: str) -> Outside:
-    if base_url.startswith(EMBEDDED):
+def _transport(blocking: bool, base_url: str, http_client: HttpxClient | None) -> Outside:
+    is_embedded = base_url.startswith(EMBEDDED)
+    if http_client is not None:
+        if is_embedded:
+            raise SettingsError(f"{EMBEDDED} has no network for an http_client to send over")
+        from chatloom.transports.httpx import httpx_transport
+
+        return httpx_transport(http_client, base_url, blocking=blocking)
+    if is_embedded:
         from chatloom.embedded import outside
 
         return outside(base_url, blocking=blocking)

@@ -91,6 +91,42 @@ def test_a_limit_that_is_none_is_refused(name: str, seconds: float) -> None:
         asked(options)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"extra_headers": {"a": 1}},
+        {"extra_headers": {"a": None}},
+        {"extra_query": {"a": [1]}},
+        {"extra_query": ["a"]},
+        {"extra_body": [1]},
+        {"timeout": "3"},
+        {"max_retries": "3"},
+        {"max_retries": 1.5},
+    ],
+)
+def test_options_of_the_wrong_kind_are_refused(options: Any) -> None:
+    with pytest.raises(SettingsError):
+        asked(options)
+
+
+def test_none_leaves_an_option_as_it_is() -> None:
+    post, _ = asked(
+        {
+            "max_retries": None,
+            "extra_headers": None,
+            "extra_query": None,
+            "extra_body": None,
+            "idempotency_key": None,
+        }
+    )
+    assert post == asked({})[0]
+
+
+def test_text_that_is_no_unicode_is_refused() -> None:
+    with pytest.raises(SettingsError, match="Unicode"):
+        Engine(Sync, Scripted()).encode({"word": "\ud800"})
+
+
 def test_options_leave_the_client_they_are_taken_from_alone() -> None:
     outside = Scripted(WORDS, WORDS)
     client = ToyClient(Engine(Sync, outside, manner=HABIT))

@@ -207,3 +207,27 @@ def test_an_address_with_the_path_that_requests_add_is_forgiven() -> None:
     habits = msgspec.structs.replace(HABITS, path="/v1")
     found = resolve(habits, {}, dict, base_url="http://a/x/v1/")
     assert found.base_url == "http://a/x"
+
+
+def test_a_timeout_of_none_waits_for_ever() -> None:
+    assert settled(ALL, timeout=None).timeout is None
+    assert settled(ALL).timeout == 5.0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"api_key": 5},
+        {"base_url": 5},
+        {"base_url": "http://x/a\nb"},
+        {"timeout": "3"},
+        {"max_retries": "3"},
+    ],
+)
+def test_arguments_of_the_wrong_kind_are_refused(arguments: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError):
+        settled(**arguments)
+
+
+def test_an_address_may_shout() -> None:
+    assert settled(base_url="HTTP://localhost:1/").base_url == "HTTP://localhost:1"

@@ -9,7 +9,9 @@ import pytest
 
 from chatloom.core.engine import Async, Engine, Sync, unnamed
 from chatloom.core.errors import (
+    ChatloomError,
     ConnectError,
+    SettingsError,
     StatusError,
     StreamError,
     TransportError,
@@ -335,7 +337,10 @@ def test_cancelling_a_reader_gives_the_connection_back() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert (body.abandoned, await anext(stream, None)) == (1, None)
+        assert body.abandoned == 1
+        with pytest.raises(Truncated, match="interrupted"):
+            await anext(stream)
+        assert await anext(stream, None) is None
 
     asyncio.run(main())
 
@@ -392,3 +397,73 @@ def test_followers_are_told_of_a_stream_that_was_dropped() -> None:
     ToyClient(Engine(Sync, Scripted(response))).tell()
     gc.collect()
     assert notes.endings == [Ending()]
+
+
+def test_a_stream_closed_while_it_is_read_just_ends() -> None:
+    class Closed(Body):
+        async def read(self) -> bytes:
+            await stream.close()
+            raise LOST
+
+    stream = AsyncToyClient(Engine(Async, Scripted(Response(200, arriving=Closed())))).tell()
+
+    async def main() -> None:
+        assert [word async for word in stream] == []
+
+    asyncio.run(main())
+
+
+def test_a_second_reader_is_refused_and_the_first_goes_on() -> None:
+    class Slow(Body):
+        async def read(self) -> bytes:
+            await asyncio.sleep(0)
+            return await super().read()
+
+    client = AsyncToyClient(
+        Engine(Async, Scripted(Response(200, arriving=Slow(ONCE, UPON, DONE)), suspends=True))
+    )
+
+    async def main() -> None:
+        stream = client.tell()
+        first = asyncio.create_task(stream.collect())
+        await asyncio.sleep(0)
+        with pytest.raises(SettingsError, match="being read already"):
+            await anext(stream)
+        assert await first == "once upon"
+
+    asyncio.run(main())
+
+
+def test_an_error_names_its_request_once() -> None:
+    lost = TransportError("POST /tell was lost: reset")
+    stream = ToyClient(Engine(Sync, Scripted(arriving(ONCE, lost)))).tell()
+    with pytest.raises(Truncated) as caught:
+        stream.collect()
+    assert str(caught.value) == "POST /tell was lost: reset"
+
+
+def test_every_follower_is_told_even_if_one_fails() -> None:
+    class Failing(Notes):
+        def over(self, ending: Ending) -> None:
+            raise LookupError("full")
+
+    answer, notes = arriving(ONCE, DONE), Notes()
+    answer.followers = (Failing(), notes)
+    with pytest.raises(LookupError, match="full"):
+        ToyClient(Engine(Sync, Scripted(answer))).tell().collect()
+    assert notes.endings == [Ending(complete=True)]
+
+
+@pytest.mark.parametrize("pieces", [(ONCE, FAILED), (ONCE, LOST)])
+def test_an_error_that_cannot_be_named_gives_the_connection_back(
+    pieces: tuple[bytes | Exception, ...],
+) -> None:
+    def refuse(error: ChatloomError) -> ChatloomError:
+        raise LookupError("no name")
+
+    answer, notes = followed(*pieces)
+    body = body_of(answer)
+    with pytest.raises(LookupError):
+        ToyClient(Engine(Sync, Scripted(answer), named=refuse)).tell().collect()
+    assert not body.is_held
+    assert [type(ending.error) for ending in notes.endings] != [type(None)]

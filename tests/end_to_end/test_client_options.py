@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import httpx
 import pytest
 
 from chatloom import StatusError, TimedOut
 from chatloom.core.http import Request, Response
-from chatloom.core.outside import Outside
+from chatloom.core.outside import Outside, Policy
 from chatloom.policies.cache import Cache
 from chatloom.policies.hooks import Hooks
 from chatloom.policies.meter import Call, Measured, Meter
@@ -69,6 +70,26 @@ def test_clients_with_other_keys_do_not_share_what_is_kept(live: Live) -> None:
     cache = Cache(completions=True)
     for key in ("one", "two"):
         with ChatServerClient(key, live.url, cache=cache) as client:
+            assert client.with_raw_response.create_completion("loom/echo", ["hi"], 0).attempts == 1
+
+
+def test_clients_that_sign_elsewhere_do_not_share_what_is_kept(live: Live) -> None:
+    cache = Cache(completions=True)
+
+    def signing(key: str) -> Policy:
+        async def sign(request: Request, outside: Outside, /) -> Response:
+            return await outside.send(request.with_header("authorization", f"Bearer {key}"))
+
+        return sign
+
+    for key in ("alice", "bob"):
+        with ChatServerClient(base_url=live.url, cache=cache, policies=[signing(key)]) as client:
+            assert client.with_raw_response.create_completion("loom/echo", ["hi"], 0).attempts == 1
+    for key in ("carol", "dave"):
+        with (
+            httpx.Client(headers={"authorization": f"Bearer {key}"}) as own,
+            ChatServerClient(base_url=live.url, cache=cache, http_client=own) as client,
+        ):
             assert client.with_raw_response.create_completion("loom/echo", ["hi"], 0).attempts == 1
 
 

@@ -416,6 +416,15 @@ def test_a_streamed_and_a_plain_request_are_kept_apart() -> None:
     assert client.send(asking(streamed=True)).arriving is not None
 
 
+@pytest.mark.parametrize(
+    "asked", ["no-store", "No-Cache", "max-age=0, no-cache", "no-cache,no-store"]
+)
+def test_a_caller_may_ask_past_the_cache(asked: str) -> None:
+    client = Client()
+    past = GET.with_header("cache-control", asked)
+    assert client.bodies(past, past) == [b"1", b"2"]
+
+
 @pytest.mark.parametrize("rubbish", [b"", b"rubbish", b"\x92\xc0\xc0"])
 def test_what_a_store_has_spoilt_is_asked_again(rubbish: bytes) -> None:
     class Spoilt(MemoryStore):

@@ -93,6 +93,9 @@ def _message_dict(message: MessageLike) -> dict[str, object]:
         return {"role": "user", "content": message}
     if isinstance(message, Message):
         return dict(message.to_dict())
+    if not isinstance(cast("object", message), Mapping):
+        kind = type(message).__name__
+        raise TypeError(f"a message is a Message, a dict or a text, not {kind}")
     plain = dict(message)
     if isinstance(role := plain.get("role"), MessageRole):
         plain["role"] = role.value

@@ -60,10 +60,6 @@ class Engine(Generic[Mode]):
         self.seen: list[Response] | None = None
         """Where answers are noted for a caller who wants to see them; mostly nowhere."""
 
-    @property
-    def blocks(self) -> bool:
-        return issubclass(self.mode, Sync)
-
     def in_manner(self, manner: Manner) -> Engine[Mode]:
         """Run over the same outside, in another manner."""
         other = copy(self)
@@ -114,7 +110,10 @@ class Engine(Generic[Mode]):
             if not isinstance(payload, Mapping):
                 raise SettingsError("extra_body adds fields, and this call's body has none")
             payload = {**cast("Mapping[str, object]", payload), **self.manner.body}
-        return msgspec.json.encode(payload)
+        try:
+            return msgspec.json.encode(payload)
+        except UnicodeEncodeError as error:
+            raise SettingsError("the request holds text that is no Unicode") from error
 
     async def send(self, request: Request) -> Response:
         """Send *request*; an error status, or no answer, raises the SDK's own error."""
@@ -133,7 +132,7 @@ class Engine(Generic[Mode]):
             complaint = Complaint.of(response, self.outside.wall_time())
             raise self.named(_refusal(request, response, complaint))
         if self.seen is not None:
-            self.seen.append(response)
+            self.seen[:] = [response]  # of several, as for pages, the last
         return response
 
 

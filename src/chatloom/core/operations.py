@@ -116,7 +116,9 @@ class Resource(Generic[Mode]):
 
         async def send() -> Response:
             request = engine.request("POST", path, (), body, streamed=True)
-            return await engine.send(request.with_header("accept", "text/event-stream"))
+            if request.header("accept") is None:
+                request = request.with_header("accept", "text/event-stream")
+            return await engine.send(request)
 
         return Opening(f"POST {path}", send, engine.named)
 

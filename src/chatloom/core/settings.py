@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import EllipsisType
+from typing import cast
 
 import msgspec
 
 from chatloom.core.errors import SettingsError
 from chatloom.core.http import Timeouts
-from chatloom.core.manner import waiting
+from chatloom.core.manner import repetitions, waiting
 from chatloom.core.secret import Secret
 
 
@@ -54,13 +56,14 @@ def resolve(
     *,
     base_url: str | None = None,
     api_key: str | Secret | None = None,
-    timeout: float | None = None,
+    timeout: float | EllipsisType | None = ...,
     max_retries: int | None = None,
 ) -> Settings:
     """Settle a client's settings.
 
     A *base_url* equal to the documented default, and a *timeout* equal to it,
-    count as not given, so that copied examples still obey the environment.
+    count as not given, so that copied examples still obey the environment. A
+    *timeout* of `None` waits for ever.
     *config* reads the ``[client]`` table of the configuration file; it is asked
     only for what is not settled before. Raises `SettingsError`.
     """
@@ -78,9 +81,11 @@ def resolve(
 
     if base_url is None or base_url.rstrip("/") == habits.base_url.rstrip("/"):
         base_url = look_up(habits.url_variable, "CHATLOOM_BASE_URL", "base_url") or habits.base_url
+    if not isinstance(cast("object", api_key), str | Secret | None):
+        raise SettingsError(f"api_key must be text, not {type(api_key).__name__}")
     if api_key is None:
         api_key = look_up(habits.key_variable, "CHATLOOM_API_KEY", "api_key")
-    if timeout is None or timeout == habits.timeout:
+    if timeout is ... or timeout == habits.timeout:
         told = look_up(None, "CHATLOOM_TIMEOUT", "timeout")
         timeout = habits.timeout if told is None else _number("timeout", told)
     if max_retries is None:
@@ -91,7 +96,7 @@ def resolve(
         base_url=_address(base_url, habits.path),
         api_key=Secret(api_key) if isinstance(api_key, str) else api_key,
         timeout=waiting("timeout", timeout),
-        max_retries=max(0, max_retries),
+        max_retries=repetitions(max_retries),
         log=look_up(None, "CHATLOOM_LOG", "log"),
     )
 
@@ -111,10 +116,12 @@ EMBEDDED = "embedded:"
 
 
 def _address(base_url: str, path: str) -> str:
+    if not isinstance(cast("object", base_url), str) or not base_url.isprintable():
+        raise SettingsError("base_url must be an address of printable characters")
     address = base_url.strip()
     if address.startswith(EMBEDDED):
         return address
-    if not address.startswith(("http://", "https://")):
+    if not address.lower().startswith(("http://", "https://")):
         raise SettingsError(
             f"base_url must begin with http://, https:// or {EMBEDDED}, not {base_url!r}"
         )

@@ -16,12 +16,12 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
-from chatloom.core.errors import ChatloomError, StreamError, Truncated
+from chatloom.core.errors import ChatloomError, SettingsError, StreamError, Truncated
 from chatloom.core.http import Ending, Response
 from chatloom.core.inline import run_inline
 
 if TYPE_CHECKING:
-    from chatloom.core.http import JSON
+    from chatloom.core.http import JSON, Follower
 
 Piece = TypeVar("Piece")
 Whole = TypeVar("Whole")
@@ -92,6 +92,8 @@ class AsyncStream(Generic[Piece, Whole]):
         self._response: Response | None = None
         self._pieces: deque[Piece] = deque()
         self._over = False
+        self._taken = False
+        self._interrupted = False
 
     @property
     def status_code(self) -> int | None:
@@ -122,6 +124,7 @@ class AsyncStream(Generic[Piece, Whole]):
     async def close(self) -> None:
         """Give the connection back; iterating afterwards finds nothing more."""
         self._pieces.clear()
+        self._interrupted = False
         await self._end(self._ending())
 
     def settled(self) -> Stream[Piece, Whole]:
@@ -130,28 +133,42 @@ class AsyncStream(Generic[Piece, Whole]):
 
     async def _open(self) -> None:
         if self._response is None and not self._over:
+            self._take()
             try:
                 self._response = await self._opening.send()
             except BaseException:
                 self._over = True  # or the next look would send the request again
                 raise
+            finally:
+                self._taken = False
 
     async def _fill(self) -> bool:
         """Wait until there are pieces; False when there will be no more."""
         if self._response is None:
             await self._open()
         reading = self._reading
-        while not self._over:
-            if reading.complete:
-                await self._end(self._ending())
-            elif reading.failure is not None:
-                error = self._finished(reading.failure)
-                await self._end(self._ending(error))
-                raise error
-            elif pieces := await self._read():
-                self._pieces.extend(pieces)
-                return True
-        return False
+        self._take()
+        try:
+            while not self._over:
+                if reading.complete:
+                    await self._end(self._ending())
+                elif reading.failure is not None:
+                    raise await self._failed(reading.failure)
+                elif pieces := await self._read():
+                    self._pieces.extend(pieces)
+                    return True
+            if self._interrupted:
+                self._interrupted = False
+                raise self._truncated("reading it was interrupted")
+            return False
+        finally:
+            self._taken = False
+
+    def _take(self) -> None:
+        """Let nobody else read meanwhile: two readers would each get half of it."""
+        if self._taken:
+            raise SettingsError(f"{self._opening.what}: this stream is being read already")
+        self._taken = True
 
     async def _read(self) -> Sequence[Piece]:
         response = self._response
@@ -160,26 +177,60 @@ class AsyncStream(Generic[Piece, Whole]):
         try:
             data = await response.arriving.read()
             pieces = self._reading.feed(data)
-            for follower in response.followers:
-                for piece in pieces:
-                    follower.piece(piece)
         except ChatloomError as error:
+            if self._over:
+                return ()
             raise self._broken(str(error)) from error
         except BaseException:
-            self._abandon()
+            self._interrupt()
             raise
+        if self._over:  # it was closed while somebody waited for it
+            return ()
+        if response.followers:
+            self._pass_on(pieces, response.followers)
         if not (data or self._reading.complete or self._reading.failure):
             raise self._broken("the answer ended before it said that it was done")
         return pieces
 
+    def _pass_on(self, pieces: Sequence[Piece], followers: Sequence[Follower]) -> None:
+        try:
+            for follower in followers:
+                for piece in pieces:
+                    follower.piece(piece)
+        except BaseException:
+            self._interrupt()
+            raise
+
+    def _interrupt(self) -> None:
+        """Give the connection up; whoever goes on reading is told that there is no end."""
+        self._interrupted = not self._over
+        self._abandon()
+
+    async def _failed(self, failure: StreamError) -> ChatloomError:
+        """End an answer that has said that it failed."""
+        error: ChatloomError = failure
+        try:
+            error = self._finished(failure)
+        finally:  # also when a hook raises
+            await self._end(self._ending(error))
+        return error
+
     def _broken(self, reason: str) -> ChatloomError:
         """Give up the connection of an answer that stopped without its end."""
-        error = self._truncated(reason)
-        self._abandon(error)
+        cut = self._cut(reason)
+        error: ChatloomError = cut
+        try:
+            error = self._finished(cut)
+        finally:
+            self._abandon(error)
         return error
 
     def _truncated(self, reason: str) -> ChatloomError:
-        return self._finished(Truncated(f"{self._opening.what}: {reason}"))
+        return self._finished(self._cut(reason))
+
+    def _cut(self, reason: str) -> Truncated:
+        what = self._opening.what
+        return Truncated(reason if reason.startswith(what) else f"{what}: {reason}")
 
     def _finished(self, error: StreamError) -> ChatloomError:
         """Tell *error* how far the answer came."""
@@ -220,9 +271,16 @@ class AsyncStream(Generic[Piece, Whole]):
         return Ending(reading.complete, error, reading.usage, reading.model, reading.finish_reason)
 
     def _tell(self, ending: Ending) -> None:
+        """Tell every follower, and raise the first mishap of any."""
         assert self._response is not None
+        mishap: Exception | None = None
         for follower in self._response.followers:
-            follower.over(ending)
+            try:
+                follower.over(ending)
+            except Exception as error:
+                mishap = mishap or error
+        if mishap is not None:
+            raise mishap
 
     def __aiter__(self) -> Self:
         return self

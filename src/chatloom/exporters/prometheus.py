@@ -9,8 +9,8 @@
 | `chatloom_call_tokens`        | histogram | provider, operation, model, type             |
 
 ``error`` is a status or the class of an error, and empty where there was none;
-``model`` is the one asked for. A label that takes ever new values is cut off:
-after a hundred operations or errors, the next ones are ``other``.
+``model`` is the one asked for: the caller's own word. After a hundred operations
+or errors, the next ones are ``other``.
 """
 
 from __future__ import annotations

@@ -21,13 +21,13 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from hashlib import sha256
-from threading import Lock
 from typing import Protocol, cast
 
 import msgspec
 
 from chatloom.core.errors import SettingsError
 from chatloom.core.http import JSON, UNREADABLE, Arriving, Ending, Request, Response
+from chatloom.core.locks import Lock
 from chatloom.core.outside import Outside, Policy
 from chatloom.policies.in_turn import InTurn
 
@@ -175,7 +175,7 @@ class Cache:
             return era
 
     def _found(self, key: str, request: Request, outside: Outside) -> Response | None:
-        if request.header("cache-control") in {"no-cache", "no-store"}:
+        if not _wanted(request).isdisjoint({"no-cache", "no-store"}):
             return None
         value = self._read(key, outside.wall_time())
         try:
@@ -190,7 +190,7 @@ class Cache:
 
     def _noted(self, key: str, request: Request, response: Response, outside: Outside) -> Response:
         """Keep *response*, or see to it that it is kept once it has arrived."""
-        if response.status != 200 or request.header("cache-control") == "no-store":
+        if response.status != 200 or "no-store" in _wanted(request):
             return response
 
         def keep(body: bytes | list[bytes]) -> None:
@@ -247,6 +247,12 @@ _PLACES = frozenset(
     }
 )
 """Where a body says that its answer depends on more than itself."""
+
+
+def _wanted(request: Request) -> set[str]:
+    """What the caller asks of caches."""
+    asked = request.header("cache-control") or ""
+    return {directive.strip() for directive in asked.lower().split(",")}
 
 
 def _repeatable(request: Request) -> bytes | None:

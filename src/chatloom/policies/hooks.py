@@ -24,9 +24,9 @@ class Hooks:
     the answer's head is there, whatever its status; `on_retry` before a wait,
     with its seconds and what the last attempt brought; `on_error` with the error
     the caller is about to get; `on_chunk` with each piece of a streamed answer.
-    Requests are shown without the key they are signed with. What a hook raises
-    reaches the caller. Raises `SettingsError` for a coroutine function: write a
-    policy to await something.
+    Requests are shown without the key they are signed with. What a cache answers
+    passes no hook. What a hook raises reaches the caller. Raises `SettingsError`
+    for a coroutine function: write a policy to await something.
     """
 
     def __init__(

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from threading import Lock
 
 from chatloom.core.errors import SettingsError, TimedOut
 from chatloom.core.http import Request, Response
+from chatloom.core.locks import Lock
 from chatloom.core.outside import Outside
 
 _SLOWEST, _FASTEST = 1e-9, 1e9

@@ -16,6 +16,7 @@ of a streamed answer has arrived.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import msgspec
 
@@ -76,8 +77,9 @@ class Retry:
                     return response
                 assert failure is not None
                 raise failure
-            if response is not None and response.arriving is not None:
-                await response.arriving.close()
+            if response is not None:
+                with suppress(TransportError):
+                    await response.read()  # so that its connection serves again
             if self.on_retry is not None:
                 cause = response or failure
                 assert cause is not None
