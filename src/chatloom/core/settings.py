@@ -79,6 +79,8 @@ def resolve(
         value = table.get(name)
         return None if value is None else str(value)
 
+    if not isinstance(cast("object", base_url), str | None):
+        raise SettingsError(f"base_url must be text, not {type(base_url).__name__}")
     if base_url is None or base_url.rstrip("/") == habits.base_url.rstrip("/"):
         base_url = look_up(habits.url_variable, "CHATLOOM_BASE_URL", "base_url") or habits.base_url
     if not isinstance(cast("object", api_key), str | Secret | None):
@@ -116,7 +118,7 @@ EMBEDDED = "embedded:"
 
 
 def _address(base_url: str, path: str) -> str:
-    if not isinstance(cast("object", base_url), str) or not base_url.isprintable():
+    if not base_url.isprintable():
         raise SettingsError("base_url must be an address of printable characters")
     address = base_url.strip()
     if address.startswith(EMBEDDED):
