@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatloom.core.errors import TransportError
-from chatloom.core.http import Request
+from chatloom.core.http import Request, Timeouts
+from chatloom.core.inline import run_inline
+from chatloom.transports.blocking import BlockingTransport
 from chatloom.transports.blocking.connection import Connection
 from chatloom.transports.blocking.head import MOST_LINES, Head, head_of
 from chatloom.transports.failures import Garbled
@@ -290,3 +292,14 @@ def test_a_proxy_cannot_answer_in_the_servers_name(mode: Mode, authority: Author
             assert mode.ask(outside, Request("GET", "/")).body == b""
         except TransportError:
             assert not server.asked
+
+
+def test_a_head_of_bare_line_feeds_is_refused_and_not_waited_for() -> None:
+    def talk(peer: Peer) -> None:
+        peer.asked()
+        peer.say(b"HTTP/1.1 200 OK\ncontent-length: 2\n\nhi")
+        peer.hold()
+
+    limits = Timeouts(5, 5)
+    with serving(talk) as server, pytest.raises(TransportError, match="head does not end"):
+        run_inline(BlockingTransport(server.url).send(Request("GET", "/", timeouts=limits)))

@@ -146,8 +146,8 @@ class Connection:
         block = self._more_of_head(b"")
         searched = 0
         while (end := block.find(b"\r\n\r\n", searched)) < 0:
-            if len(block) > _LONGEST_HEAD:
-                raise Garbled("the answer's head has no end")
+            if len(block) > _LONGEST_HEAD or b"\n\n" in block:
+                raise Garbled("the answer's head does not end as one does")
             searched = max(0, len(block) - 3)
             block += self._more_of_head(block)
         self._unread = block[end + 4 :]
