@@ -10,10 +10,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib.metadata import entry_points
 from pathlib import Path
 from textwrap import dedent
 
+import httpx
 import pytest
 import uvloop
 from openai import APIConnectionError, OpenAI
@@ -254,6 +256,14 @@ def by_uvloop(url: str) -> None:
     uvloop.run(connect())
 
 
+def by_httpx(url: str) -> None:
+    async def get() -> None:
+        async with httpx.AsyncClient() as client:
+            await client.get(url)
+
+    asyncio.run(get())
+
+
 def by_openai(url: str) -> None:
     with OpenAI(base_url=url, api_key="any-key") as openai:
         openai.models.list()
@@ -265,7 +275,7 @@ def by_hand(url: str) -> None:
         bare.connect((host, int(port or 80)))
 
 
-REACHING = [blocking, awaiting, by_uvloop, by_openai, by_hand]
+REACHING = [blocking, awaiting, by_uvloop, by_httpx, by_openai, by_hand]
 
 
 @pytest.mark.parametrize("reach", REACHING)
@@ -280,10 +290,80 @@ def test_nothing_reaches_the_network(reach: Callable[[str], None], url: str) -> 
 @pytest.mark.parametrize("reach", REACHING)
 def test_loopback_can_be_allowed(reach: Callable[[str], None]) -> None:
     with forbid_network(allow_loopback=True):
-        with pytest.raises((OSError, ChatloomError, APIConnectionError)):
+        with pytest.raises((OSError, ChatloomError, APIConnectionError, httpx.ConnectError)):
             reach(f"http://127.0.0.1:{free_port()}")
         with pytest.raises(NetworkForbidden):
             reach("http://192.0.2.1")
+
+
+def by_loop(name: str, *args: object) -> Callable[[], object]:
+    async def call() -> None:
+        await getattr(asyncio.get_running_loop(), name)(*args)
+
+    return lambda: uvloop.run(call())
+
+
+@pytest.mark.parametrize(
+    "look_up",
+    [
+        lambda: socket.getfqdn("8.8.8.8"),
+        lambda: socket.gethostbyaddr("127.0.0.1"),
+        lambda: socket.getnameinfo(("::1", 80), 0),
+        by_loop("getnameinfo", ("8.8.8.8", 80)),
+        by_loop("getaddrinfo", "nowhere.invalid", 80),
+    ],
+)
+def test_no_name_is_looked_up(look_up: Callable[[], object]) -> None:
+    with forbid_network(), pytest.raises(NetworkForbidden, match="looking up"):
+        look_up()
+
+
+def test_this_machines_name_may_be_looked_up() -> None:
+    with forbid_network(allow_loopback=True):
+        with suppress(OSError):  # it may have none
+            socket.gethostbyaddr("127.0.0.1")
+        with pytest.raises(NetworkForbidden, match=r"the name of 8\.8\.8\.8"):
+            socket.gethostbyaddr("8.8.8.8")
+
+
+def test_what_is_imported_later_reaches_nothing_either(tmp_path: Path) -> None:
+    told = theirs(
+        tmp_path,
+        """
+        import asyncio
+        import sys
+        import pytest
+        from chatloom.testing import NetworkForbidden
+
+        def by_uvloop():
+            import uvloop
+
+            async def connect():
+                await asyncio.get_running_loop().create_connection(asyncio.Protocol, "127.0.0.1", 9)
+
+            uvloop.run(connect())
+
+        def by_httpx():
+            import httpx
+
+            async def get():
+                async with httpx.AsyncClient() as client:
+                    await client.get("http://127.0.0.1:9")
+
+            asyncio.run(get())
+
+        def test_before():
+            assert not {"uvloop", "anyio"} & set(sys.modules)
+
+        @pytest.mark.parametrize("reach", [by_uvloop, by_httpx])
+        def test_both(forbid_network, reach):
+            with pytest.raises(NetworkForbidden):
+                reach()
+        """,
+        "-p",
+        "no:anyio",
+    )
+    assert "3 passed" in told, told
 
 
 def test_other_threads_reach_nothing_either() -> None:
@@ -318,6 +398,13 @@ def test_datagrams_count_too() -> None:
         for host in ("192.0.2.1", "nowhere.invalid"):
             with pytest.raises(NetworkForbidden):
                 bare.sendto(b"", (host, 9))
+
+
+def test_those_of_uvloop_too() -> None:
+    for target in ("192.0.2.1", "nowhere.invalid"):
+        endpoint = ("create_datagram_endpoint", asyncio.DatagramProtocol, None, (target, 9))
+        with forbid_network(), pytest.raises(NetworkForbidden):
+            by_loop(*endpoint)()
 
 
 def test_what_was_forbidden_is_allowed_behind_the_block() -> None:

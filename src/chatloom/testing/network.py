@@ -3,7 +3,7 @@
 Python tells its audit hooks (PEP 578) of every connection and look-up before
 it is made, whoever asks for it, with two exceptions: a socket that is given a
 name has looked it up by then, and uvloop does all by itself. Those two are
-asked before.
+asked before. And anyio connects in a task group, which wraps what is raised in it.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
     from socket import socket
+    from types import ModuleType
 
 
 class NetworkForbidden(BaseException):
@@ -38,6 +40,7 @@ def forbid_network(*, allow_loopback: bool = False) -> Generator[None]:
         if not _rules:
             _watch_sockets(watching)
             _watch_uvloop(watching)
+            _unwrap_from_anyio(watching)
             _watch_proactor(watching)
         _rules.append(allow_loopback)
         watching.callback(_rules.remove, allow_loopback)
@@ -75,8 +78,12 @@ def _heed(event: str, args: tuple[object, ...]) -> None:
         if not _is_pair():
             with _closing_where_forbidden(args[0]):
                 _check_address(args[1])
-    elif event in {"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"}:
+    elif event in {"socket.getaddrinfo", "socket.gethostbyname"}:
         _check_name(args[0])
+    elif event == "socket.gethostbyaddr":
+        _check_reversed(args[0])
+    elif event == "socket.getnameinfo":
+        _check_reversed(cast("tuple[object, ...]", args[0])[0])
 
 
 @contextmanager
@@ -108,10 +115,21 @@ def _check_address(address: object) -> None:
 
 
 def _check_name(name: object) -> None:
-    host = name.decode("latin-1") if isinstance(name, bytes) else str(name or "localhost")
+    host = _text(name)
     # Nobody has to be asked about these.
     if not (_is_loopback(host) or _is_numeric(host)):
         raise NetworkForbidden(_told(f"looking up {host}"))
+
+
+def _check_reversed(address: object) -> None:
+    """Look at an address whose name is wanted, which somebody has to be asked for."""
+    host = _text(address)
+    if not (_rules[-1] and _is_loopback(host)):
+        raise NetworkForbidden(_told(f"looking up the name of {host}"))
+
+
+def _text(host: object) -> str:
+    return host.decode("latin-1") if isinstance(host, bytes) else str(host or "localhost")
 
 
 def _told(what: str) -> str:
@@ -160,14 +178,56 @@ def _asked_before(connect: Callable[..., object]) -> Callable[..., object]:
     return asked
 
 
+def _installed(name: str) -> ModuleType | None:
+    """Import what could later be imported unnoticed."""
+    try:
+        return import_module(name)
+    except ImportError:
+        return None
+
+
+_OF_UVLOOP = (
+    "create_connection",
+    "create_datagram_endpoint",
+    "create_unix_connection",
+    "getaddrinfo",
+    "getnameinfo",
+)
+
+
 def _watch_uvloop(watching: ExitStack) -> None:
     """Look at the addresses that uvloop is given; libuv would not tell Python of them."""
-    uvloop = sys.modules.get("uvloop")
+    uvloop = _installed("uvloop")
     if uvloop is None:
         return
-    for name in ("create_connection", "getaddrinfo", "create_unix_connection"):
+    for name in _OF_UVLOOP:
         setattr(uvloop.Loop, name, _watched(name, getattr(uvloop.Loop, name)))
         watching.callback(delattr, uvloop.Loop, name)
+
+
+def _unwrap_from_anyio(watching: ExitStack) -> None:
+    """Have anyio, and so httpx, raise the error itself."""
+    anyio = _installed("anyio")
+    if anyio is None:
+        return
+    connect: Connect = anyio.connect_tcp
+
+    async def unwrapped(*args: object, **kwargs: object) -> object:
+        try:
+            return await connect(*args, **kwargs)
+        except BaseExceptionGroup as group:
+            raise _forbidden_in(group) or group from None
+
+    for name in ("connect_tcp",):
+        setattr(anyio, name, unwrapped)
+        watching.callback(setattr, anyio, name, connect)
+
+
+def _forbidden_in(error: BaseException) -> BaseException | None:
+    if not isinstance(error, BaseExceptionGroup):
+        return error if isinstance(error, NetworkForbidden) else None
+    inner = cast("BaseExceptionGroup[BaseException]", error).exceptions
+    return next(filter(None, map(_forbidden_in, inner)), None)
 
 
 if sys.platform == "win32":
@@ -201,14 +261,23 @@ def _watched(name: str, connect: Connect) -> Connect:
 
 
 def _check_call(name: str, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
-    own = args if name == "getaddrinfo" else args[1:]  # behind the protocol's factory
+    own = args if name.startswith("get") else args[1:]  # behind the protocol's factory
     first, second = (*own, None, None)[:2]
     if name == "create_unix_connection":
         path = kwargs.get("path", first)
         _check_address(None if path is None else str(path))
-        return
-    host, port = kwargs.get("host", first), kwargs.get("port", second)
-    if host is not None:
-        _check_name(host)
-        if name == "create_connection":
-            _check_address((host, port))
+    elif name == "create_datagram_endpoint":
+        _check_target(cast("tuple[object, ...] | None", kwargs.get("remote_addr", second)))
+    elif name == "getnameinfo":
+        _check_reversed(cast("tuple[object, ...]", kwargs.get("sockaddr", first))[0])
+    elif name == "create_connection":
+        host, port = kwargs.get("host", first), kwargs.get("port", second)
+        _check_target(None if host is None else (host, port))
+    else:
+        _check_name(kwargs.get("host", first))
+
+
+def _check_target(address: tuple[object, ...] | None) -> None:
+    if address is not None:
+        _check_name(address[0])
+        _check_address(address)
