@@ -14,8 +14,10 @@ help: ## Show this list
 demo: $(VENV)/run ## See it work, in a few seconds
 	@$(BIN)/python examples/demo.py
 
+# Ctrl-C is for everybody here. A shell that dies of it has make say so behind the server's goodbye.
 serve: $(VENV)/run ## Run the dev server at http://localhost:3284
-	@$(BIN)/chatloom serve --dev --db .chatloom/dev.db || [ $$? -eq 130 ]
+	@mkdir -p .chatloom
+	@trap : INT; $(BIN)/chatloom serve --dev --db .chatloom/dev.db || [ $$? -eq 130 ]
 
 test: $(VENV)/dev ## Run every test
 	$(BIN)/python -m pytest
