@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 def doctor(db: Database = None, as_json: AsJSON = False) -> None:
     """Check the database: every hash, every balance, loose ends. Exits with 1 for problems."""
-    path = database_path(db).absolute()
     with failing_clearly():
+        path = database_path(db).absolute()
         if not path.exists():
             fail(f"there is no database at {path}")
         found = _check(path)

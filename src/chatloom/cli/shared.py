@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from chatloom.core.errors import ChatloomError
+from chatloom.core.errors import ChatloomError, SettingsError
 from chatloom.server.settings import ServerSettings, load
 from chatloom.transports.home import config_folder
 
@@ -37,9 +37,20 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def database_path(given: Path | None, *, dev: bool = False) -> Path:
-    """The database *given*, else the user's own one."""
-    if given is not None:
-        return given
+    """The database *given*, else the user's own one.
+
+    Raises `SettingsError` for one in a folder that is not there: more likely a
+    slip than a wish for that folder.
+    """
+    if given is None:
+        return _own_database(dev=dev)
+    folder = given.absolute().parent
+    if not folder.is_dir():
+        raise SettingsError(f"{given} cannot be the database: there is no folder {folder}")
+    return given
+
+
+def _own_database(*, dev: bool) -> Path:
     return _data_folder() / ("dev.db" if dev else "chatloom.db")
 
 

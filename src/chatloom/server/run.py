@@ -74,11 +74,12 @@ def serve(start: Start, environ: Mapping[str, str], announce: Callable[[Started]
     with DatabaseLock(start.database) as lock:
         token = Secret(secrets.token_urlsafe(32))
         services = _assemble(start, environ, control=token)
-        if start.dev and asyncio.run(holds_real_keys(services.store)):
-            raise SettingsError(
-                f"{start.database} holds real keys; --dev accepts any, and wants its own database"
-            )
-        listening, wanted = _listen(start.host, start.port)
+        try:
+            _check_keys(start, services)
+            listening, wanted = _listen(start.host, start.port)
+        except SettingsError:
+            asyncio.run(services.store.close())
+            raise
         url = _url(listening)
         lock.tell(Holder(_numeric_url(listening), token.reveal(), os.getpid()))
 
@@ -106,6 +107,13 @@ def _assemble(start: Start, environ: Mapping[str, str], *, control: Secret) -> S
     registry = Registry(start.settings, environ, dev=start.dev, use_providers=start.use_providers)
     store = SQLiteStore(start.database)
     return assemble(store, registry, start.settings, dev=start.dev, control=control)
+
+
+def _check_keys(start: Start, services: Services) -> None:
+    if start.dev and asyncio.run(holds_real_keys(services.store)):
+        raise SettingsError(
+            f"{start.database} holds real keys; --dev accepts any, and wants its own database"
+        )
 
 
 async def _first_key(services: Services) -> Secret | None:

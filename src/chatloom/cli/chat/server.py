@@ -57,7 +57,7 @@ def find_server(url: str | None, key: str | None, database: Path | None) -> Serv
     told = settings(_HABITS, base_url=url, api_key=key)
     if url is not None or told.base_url != _HABITS.base_url:
         return _named(told.base_url, told.api_key, f" --url {quote(url)}" if url else "")
-    for path in [database] if database else _own_databases():
+    for path in [database_path(database)] if database else _own_databases():
         holder = _holder_of(path)
         if holder is not None and holder.url is not None:
             known = told.api_key or _own_key(holder.url, path)
