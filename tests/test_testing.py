@@ -11,9 +11,11 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from textwrap import dedent
+from typing import cast
 
 import httpx
 import pytest
@@ -163,6 +165,53 @@ FAULTS = [
     (stall, StreamError, StatusError),
     (Server.malformed, StreamError, AnswerError),
 ]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        5,
+        None,
+        b"x",
+        "\ud800",
+        ToolCall("x", {"a": object()}),
+        ToolCall("x", "\ud800"),
+        ToolCall("x", cast("dict[str, object]", ["a"])),
+        ToolCall(cast("str", 5)),
+        ToolCall("x", id=cast("str", 5)),
+    ],
+)
+@pytest.mark.parametrize("write", [Server.say, *(partial(fault, after=0) for fault, *_ in FAULTS)])
+def test_what_cannot_be_said_is_refused(
+    chat: Server, write: Callable[..., None], part: object
+) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        write(chat, "Hm.", part)
+    assert chat.left == 0
+
+
+@pytest.mark.parametrize(
+    ("write", "option", "told"),
+    [
+        (Server.say, {"pause": "x"}, "pause must be int or float, not str"),
+        (Server.say, {"pause": -1}, "pause must be a number of seconds"),
+        (Server.say, {"pause": float("nan")}, "pause must be"),
+        (Server.say, {"finish": "whatever"}, "finishes with stop, length, tool_calls"),
+        (Server.stall, {"after": 0, "seconds": "x"}, "seconds must be"),
+        (Server.cut, {"after": 1.5}, "after must be int"),
+        (Server.cut, {"after": -1}, "after must be a number of pieces"),
+        (Server.fail, {"message": 5}, "message must be str"),
+        (Server.fail, {"code": 5}, "code must be str"),
+        (Server.fail, {"retry_after": "x"}, "retry_after must be"),
+    ],
+)
+def test_what_cannot_be_performed_is_refused(
+    chat: Server, write: Callable[..., None], option: dict[str, object], told: str
+) -> None:
+    said = () if write is Server.fail else ("Hm.",)
+    with pytest.raises((TypeError, ValueError), match=told):
+        write(chat, *said, **option)
+    assert chat.left == 0
 
 
 @pytest.mark.parametrize(("fault", "streamed", "plain"), FAULTS)

@@ -142,16 +142,10 @@ def _composed(line: Answer, prompt: Prompt) -> list[Delta]:
 
 def _calls(line: Answer) -> list[Call]:
     return [
-        Call(part.id or f"call_{new_id()}", part.name, _written(part))
+        Call(part.id or f"call_{new_id()}", part.name, part.written())
         for part in line.parts
         if isinstance(part, script.ToolCall)
     ]
-
-
-def _written(call: script.ToolCall) -> str:
-    if isinstance(call.arguments, str):
-        return call.arguments
-    return msgspec.json.encode(call.arguments).decode()
 
 
 def _refusal(failure: Failure) -> Refusal:
