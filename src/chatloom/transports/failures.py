@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import ssl
 from typing import TypeAlias
 
 from chatloom.core.errors import ConnectError, ConnectTimedOut, TimedOut, TransportError, refused
@@ -14,6 +13,8 @@ from chatloom.transports.proxies import Proxy
 Place: TypeAlias = "Address | Proxy"
 
 OVERDUE = "its deadline passed"
+CLIENT_CLOSED = "the client was closed"
+ELSEWHERE = "it belongs to another event loop"
 
 
 class Garbled(Exception):
@@ -53,6 +54,8 @@ def unresolved(error: OSError) -> OSError:
 
 def reason_of(error: Exception) -> str:
     """Say in one line what *error* is about, and nothing that was sent."""
+    import ssl  # late: a client of an application in this process never needs it
+
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
             f"its certificate is not trusted ({error.verify_message});"

@@ -20,6 +20,7 @@ from chatloom.transports.aio.limits import Limits
 from chatloom.transports.aio.loops import Overdue, runs_here, until
 from chatloom.transports.aio.sessions import Kept, Sessions
 from chatloom.transports.failures import (
+    ELSEWHERE,
     OVERDUE,
     Garbled,
     lost,
@@ -99,7 +100,8 @@ class AioCalls:
         headers = joined(answer.headers.items())
         arriving = AioArrival(request, answer, headers, self._sessions, kept.limits)
         if request.streamed:
-            return Response(answer.status, headers, arriving=arriving)
+            bound = kept.arrivals.bind(request, arriving)
+            return Response(answer.status, headers, arriving=bound)
         return Response(answer.status, headers, await arriving.all())
 
     def _headers(self, request: Request) -> CIMultiDict[str]:
@@ -163,6 +165,8 @@ class AioArrival:
         return b"".join(pieces)
 
     async def read(self) -> bytes:
+        if not runs_here(self._loop):
+            raise lost(self._request, ELSEWHERE)
         try:
             if self._request.deadline is None:
                 return await self._next()
@@ -175,9 +179,12 @@ class AioArrival:
             raise
 
     async def close(self) -> None:
-        self._answer.close()
+        self.abandon()
 
     async def finish(self) -> None:
+        if not runs_here(self._loop):
+            self.abandon()
+            return
         content = self._answer.content
         try:
             with suppress(*_Failure), self._limits.within(LINGER):

@@ -27,6 +27,10 @@ class PerLoop(Generic[T]):
             self.sweep()
         return self._things.get(asyncio.get_running_loop())
 
+    def all(self) -> list[T]:
+        """Give the things of all loops."""
+        return list(self._things.values())
+
     def put_here(self, thing: T) -> None:
         """Keep *thing* for the loop that runs now."""
         self.sweep()

@@ -19,6 +19,8 @@ import aiohttp
 from chatloom.core.inline import run_inline
 from chatloom.transports.aio.limits import Limits
 from chatloom.transports.aio.loops import PerLoop
+from chatloom.transports.arrivals import Arrivals
+from chatloom.transports.failures import ELSEWHERE
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -29,13 +31,14 @@ class _Connector(aiohttp.TCPConnector):
 
 
 class Kept:
-    """A session, the limits on its waits, and what closes it when its loop ends."""
+    """A session, the bodies on their way through it, and what closes both when their loop ends."""
 
     def __init__(self, context: ssl.SSLContext | None) -> None:
         self._connector = _Connector(limit=0, keepalive_timeout=60, ssl=context or True)
         self.session = _session(self._connector)
         self.limits = Limits()
-        self._closing = _closing(self.session, self._connector)
+        self.arrivals = Arrivals()
+        self._closing = _closing(self.session, self._connector, self.arrivals)
         self._loop = asyncio.get_running_loop()
 
     async def begin(self) -> None:
@@ -77,18 +80,27 @@ class Sessions:
         self._kept.sweep()
 
     async def close(self) -> None:
-        """Close the session of the loop that runs now; those of ended loops go with it."""
+        """Close the session of the loop that runs now, and end the bodies of all.
+
+        The sessions of ended loops go with it.
+        """
+        for each in self._kept.all():
+            each.arrivals.end()
         kept = self._kept.take_here()
         if kept is not None:
             await kept.close()
 
 
-async def _closing(session: aiohttp.ClientSession, connector: _Connector) -> AsyncGenerator[None]:
+async def _closing(
+    session: aiohttp.ClientSession, connector: _Connector, arrivals: Arrivals
+) -> AsyncGenerator[None]:
     try:
         yield
     finally:
         # A session without connector was let go of already.
         if session.connector is not None:
+            # In debug mode, aiohttp complains of a response left open, and tells its headers.
+            arrivals.end(ELSEWHERE)
             session.detach()
             await connector.close(abort_ssl=True)
 

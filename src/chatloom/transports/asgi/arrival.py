@@ -10,7 +10,7 @@ from chatloom.core.errors import TransportError
 from chatloom.core.http import Request, Response
 from chatloom.transports.asgi.exchange import Exchange
 from chatloom.transports.asgi.waiting import Waiting
-from chatloom.transports.failures import OVERDUE, Garbled, lost, silence, timed_out
+from chatloom.transports.failures import ELSEWHERE, OVERDUE, Garbled, lost, silence, timed_out
 from chatloom.transports.framing import Sized, Unzipped, coding_of
 from chatloom.transports.headers import joined
 
@@ -56,6 +56,8 @@ class Arrival:
             raise lost(self._request, "it belongs to the parent process")
         if self._failure is not None:
             raise lost(self._request, self._failure)
+        if not self._waiting.is_here():
+            raise lost(self._request, ELSEWHERE)
         self._asked_at = time.monotonic()
         try:
             return await self._next()

@@ -18,6 +18,7 @@ from chatloom.core.inline import run_inline
 from chatloom.transports.asgi.application import VERSIONS, Application, Message, Scope
 from chatloom.transports.asgi.exchange import Exchange
 from chatloom.transports.asgi.waiting import Blocked, Latch
+from chatloom.transports.failures import CLIENT_CLOSED
 
 T = TypeVar("T")
 
@@ -137,7 +138,7 @@ class Life:
         """Let the requests know that nobody listens, and wait for them, up to a point."""
         for exchange in self._exchanges.values():
             exchange.leave()
-            exchange.end("the client was closed")
+            exchange.end(CLIENT_CLOSED)
         if self._exchanges:
             await asyncio.wait(list(self._exchanges), timeout=CLOSING)
 

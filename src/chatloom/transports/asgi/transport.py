@@ -19,6 +19,7 @@ from chatloom.core.errors import (
 )
 from chatloom.core.http import Request, Response
 from chatloom.transports.address import address_of
+from chatloom.transports.arrivals import Arrivals
 from chatloom.transports.asgi.application import Application, scope_of
 from chatloom.transports.asgi.hosted import Hosted
 from chatloom.transports.asgi.waiting import Blocked, Suspended, Waiting
@@ -42,6 +43,7 @@ class AsgiTransport(Clock):
         self._address = address_of(base_url)
         self._hosted = app if isinstance(app, Hosted) else Hosted(app)
         self._blocking = blocking
+        self._arrivals = Arrivals()
         self._hosted.enter()
         self._leaving = weakref.finalize(self, self._hosted.leave)
         self._leaving.atexit = False  # then every life ends anyway
@@ -64,7 +66,10 @@ class AsgiTransport(Clock):
 
         exchange = Exchange(request, waiting)
         life.begin(exchange, scope)
-        return await Arrival(request, exchange, waiting).head()
+        response = await Arrival(request, exchange, waiting).head()
+        if response.arriving is not None:
+            response.arriving = self._arrivals.bind(request, response.arriving)
+        return response
 
     async def sleep(self, seconds: float) -> None:
         if self._blocking:
@@ -85,6 +90,7 @@ class AsgiTransport(Clock):
 
     async def close(self) -> None:
         """Leave the application; who leaves last waits until it has shut down."""
+        self._arrivals.end()
         ending = self._leaving()
         if ending is not None and not ending.is_here:
             waiting = self._waiting()

@@ -17,6 +17,10 @@ _SLICE = 0.1 if sys.platform == "win32" else None
 class Waiting(Protocol):
     """One who waits. It may be woken for nothing, and then has to look and wait again."""
 
+    def is_here(self) -> bool:
+        """Whether it may wait in the event loop that runs now."""
+        ...
+
     def wake(self) -> None:
         """Let it look again; from any thread."""
         ...
@@ -32,6 +36,9 @@ class Blocked:
     def __init__(self) -> None:
         # Unlike a lock, safe to use from a finaliser that runs within itself.
         self._bell: SimpleQueue[None] = SimpleQueue()
+
+    def is_here(self) -> bool:
+        return True
 
     def wake(self) -> None:
         self._bell.put(None)
@@ -52,6 +59,11 @@ class Suspended:
         self._loop = get_running_loop()
         self._rung = False
         self._bell: Future[None] | None = None
+
+    def is_here(self) -> bool:
+        from chatloom.transports.aio.loops import runs_here
+
+        return runs_here(self._loop)
 
     def wake(self) -> None:
         with suppress(RuntimeError):  # its loop has ended, and whoever waited with it

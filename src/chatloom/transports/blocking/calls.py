@@ -7,6 +7,7 @@ import ssl
 from chatloom.core.errors import TransportError
 from chatloom.core.http import Request, Response
 from chatloom.transports.address import Address
+from chatloom.transports.arrivals import Arrivals
 from chatloom.transports.blocking.connection import Connection
 from chatloom.transports.blocking.head import Head
 from chatloom.transports.blocking.opening import open_connection
@@ -30,6 +31,7 @@ class Calls:
         self._proxy = proxy
         self._context = (ssl_context or default_context()) if address.is_secure else None
         self._pool = Pool()
+        self._arrivals = Arrivals()
         self._host = address.authority
         self._before_target = ""
         self._proxy_lines: list[str] = []
@@ -55,6 +57,7 @@ class Calls:
             raise _translated(request, error) from error
 
     def close(self) -> None:
+        self._arrivals.end()
         self._pool.close()
 
     def _exchange(self, connection: Connection, request: Request, block: bytes) -> Response:
@@ -72,7 +75,8 @@ class Calls:
             connection.close()
             raise
         if request.streamed:
-            return Response(head.status, head.headers, arriving=arrival)
+            arriving = self._arrivals.bind(request, arrival)
+            return Response(head.status, head.headers, arriving=arriving)
         return Response(head.status, head.headers, arrival.all())
 
     def _written(self, request: Request) -> bytes:
@@ -157,7 +161,7 @@ class Arrival:
 
     def _piece(self) -> bytes:
         connection, framing = self._connection, self._framing
-        if connection is None:
+        if connection is None or self._abandoned:
             raise Garbled("it was closed")
         piece = connection.receive()
         if piece:

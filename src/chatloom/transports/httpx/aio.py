@@ -9,8 +9,9 @@ from collections.abc import AsyncGenerator, Mapping
 from chatloom.core.errors import SettingsError
 from chatloom.core.http import Request, Response
 from chatloom.transports.address import Address
-from chatloom.transports.aio.loops import until
-from chatloom.transports.failures import OVERDUE, Garbled, timed_out
+from chatloom.transports.aio.loops import runs_here, until
+from chatloom.transports.arrivals import Arrivals
+from chatloom.transports.failures import ELSEWHERE, OVERDUE, Garbled, lost, timed_out
 from chatloom.transports.framing import Unzipped, coding_of
 from chatloom.transports.headers import joined
 from chatloom.transports.httpx.alarm import hang_up, socket_of
@@ -31,6 +32,7 @@ class AsyncCalls:
         self._library = library
         self._failures = failures(library)
         self._address = address
+        self._arrivals = Arrivals()
         self.owner: int | None = None
         """The process that has connections."""
         self._home: asyncio.AbstractEventLoop | None = None
@@ -47,6 +49,10 @@ class AsyncCalls:
         except self._failures as error:
             raise translated(self._library, course, error) from error
 
+    def close(self) -> None:
+        """End the answers that are still under way."""
+        self._arrivals.end()
+
     async def _exchange(self, course: Course) -> Response:
         request = course.request
         try:
@@ -59,7 +65,8 @@ class AsyncCalls:
         headers = joined(answer.headers.multi_items())
         arrival = AsyncArrival(self._library, course, answer, headers)
         if request.streamed:
-            return Response(answer.status_code, headers, arriving=arrival)
+            arriving = self._arrivals.bind(request, arrival)
+            return Response(answer.status_code, headers, arriving=arriving)
         return Response(answer.status_code, headers, await arrival.all())
 
     async def _send(self, course: Course) -> AsyncAnswer:
@@ -105,6 +112,8 @@ class AsyncArrival:
         return b"".join(pieces)
 
     async def read(self) -> bytes:
+        if not runs_here(self._loop):
+            raise lost(self._course.request, ELSEWHERE)
         deadline = self._course.request.deadline
         try:
             if deadline is None:
@@ -114,6 +123,9 @@ class AsyncArrival:
             raise translated(self._library, self._course, error) from error
 
     async def close(self) -> None:
+        if not runs_here(self._loop):
+            self.abandon()
+            return
         self._over = True
         await self._answer.aclose()
 

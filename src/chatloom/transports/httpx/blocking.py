@@ -9,6 +9,7 @@ from collections.abc import Generator
 
 from chatloom.core.http import Request, Response
 from chatloom.transports.address import Address
+from chatloom.transports.arrivals import Arrivals
 from chatloom.transports.failures import OVERDUE, Garbled, timed_out
 from chatloom.transports.framing import Unzipped, coding_of
 from chatloom.transports.headers import joined
@@ -27,6 +28,7 @@ class BlockingCalls:
         self._failures = failures(library)
         self._address = address
         self._abandoned: deque[BlockingArrival] = deque()
+        self._arrivals = Arrivals()
         self.owner: int | None = None
         """The process that has connections."""
 
@@ -47,10 +49,16 @@ class BlockingCalls:
             headers = joined(answer.headers.multi_items())
             arrival = BlockingArrival(self._library, course, answer, headers, self._abandoned)
             if request.streamed:
-                return Response(answer.status_code, headers, arriving=arrival)
+                arriving = self._arrivals.bind(request, arrival)
+                return Response(answer.status_code, headers, arriving=arriving)
             return Response(answer.status_code, headers, arrival.all())
         except self._failures as error:
             raise translated(self._library, course, error) from error
+
+    def close(self) -> None:
+        """End the answers that are still under way."""
+        self._arrivals.end()
+        self.tell_of_the_abandoned()
 
     def tell_of_the_abandoned(self) -> None:
         """Let httpx forget the answers that nobody wants any more."""
@@ -145,7 +153,7 @@ class BlockingArrival:
         if self._whole:
             return b""
         try:
-            if self._over:
+            if self._over or self._abandoned:
                 raise Garbled("it was closed")
             while (block := next(self._blocks, None)) is not None:
                 if self._course.is_overdue():

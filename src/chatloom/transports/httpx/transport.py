@@ -71,7 +71,7 @@ class _BlockingTransport(_Borrowed):
 
     async def close(self) -> None:
         self._closed = True
-        self._calls.tell_of_the_abandoned()
+        self._calls.close()
 
 
 class _AsyncTransport(_Borrowed):
@@ -91,3 +91,4 @@ class _AsyncTransport(_Borrowed):
 
     async def close(self) -> None:
         self._closed = True
+        self._calls.close()

@@ -70,6 +70,11 @@ class Recording:
         """Leave out an exchange that never came about."""
         self._takes.remove(take)
 
+    def close(self) -> None:
+        """Write down what was heard of the streams that end with their client."""
+        if self._takes:
+            self.save()
+
     def save(self) -> None:
         """Write the file anew, or have it written by whoever is doing so.
 

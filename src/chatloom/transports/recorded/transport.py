@@ -6,7 +6,8 @@ import threading
 
 from chatloom.core.errors import SettingsError, TransportError
 from chatloom.core.http import Request, Response
-from chatloom.core.outside import Outside, guard
+from chatloom.core.outside import Guarded, Outside
+from chatloom.transports.arrivals import Arrivals
 from chatloom.transports.recorded.cassette import Cassette
 from chatloom.transports.recorded.recording import Recording
 from chatloom.transports.recorded.replay import Replay
@@ -15,7 +16,23 @@ from chatloom.transports.recorded.replay import Replay
 def recorded(beyond: Outside, cassette: Cassette) -> Outside:
     """Record what goes to *beyond*, or play it from *cassette*, which then needs no network."""
     tape = cassette.tape
-    return Played(beyond, tape) if isinstance(tape, Replay) else guard(beyond, [Written(tape)])
+    return Played(beyond, tape) if isinstance(tape, Replay) else Listening(beyond, tape)
+
+
+class Listening(Guarded):
+    """The outside world, and all that passes written down."""
+
+    def __init__(self, beyond: Outside, recording: Recording) -> None:
+        super().__init__(Written(recording), beyond)
+        self._recording = recording
+        self._close_beyond = beyond.close
+        self.close = self._close
+
+    async def _close(self) -> None:
+        try:
+            await self._close_beyond()
+        finally:
+            self._recording.close()
 
 
 class Written:
@@ -49,13 +66,17 @@ class Played:
         self._slept = 0.0
         self._counting = threading.Lock()
         self._is_closed = False
+        self._arrivals = Arrivals()
         self.random = beyond.random
         self.lock = beyond.lock
 
     async def send(self, request: Request) -> Response:
         if self._is_closed:
             raise SettingsError("the client is closed")
-        return self._replay.answer(request)
+        response = self._replay.answer(request)
+        if response.arriving is not None:
+            response.arriving = self._arrivals.bind(request, response.arriving)
+        return response
 
     async def sleep(self, seconds: float) -> None:
         with self._counting:
@@ -70,4 +91,5 @@ class Played:
 
     async def close(self) -> None:
         self._is_closed = True
+        self._arrivals.end()
         await self._beyond.close()
