@@ -88,6 +88,11 @@ def test_another_model_answers(desk: Desk, wanted: str, model: str) -> None:
     assert desk.talk.model == model
 
 
+def test_a_model_that_is_not_listed_is_warned_of_at_once(desk: Desk) -> None:
+    assert "But the server does not list zzz" in desk.type("/model zzz")
+    assert "does not list" not in desk.type("/model echo", "/model scribe?cut=4")
+
+
 def test_models_are_listed(desk: Desk) -> None:
     assert "> loom/echo loom/scribe" in desk.type("/model")
     assert "loom/ could be any of these: > loom/echo loom/scribe" in desk.type("/model loom/")

@@ -64,7 +64,9 @@ def _model(session: Session, wanted: str) -> None:
     session.talk.model = found[0] if found else wanted
     session.note(f"{session.talk.model} answers from here on.")
     if not found and names:
-        session.note("The server does not list it; it may know it all the same.")
+        session.complain(
+            f"But the server does not list {wanted}: if it does not know it either, questions fail."
+        )
 
 
 def _matching(wanted: str, names: Iterable[str]) -> list[str]:
