@@ -86,8 +86,10 @@ def fail(message: str) -> NoReturn:
 
 @contextmanager
 def failing_clearly() -> Generator[None, None, None]:
-    """Turn chatloom's own errors into a line and an exit code."""
+    """Turn chatloom's own errors, and arguments that are no text, into a line and an exit code."""
     try:
         yield
     except ChatloomError as error:
         fail(error.message)
+    except UnicodeEncodeError:
+        fail("what was given holds bytes that are no text")

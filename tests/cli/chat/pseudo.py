@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -29,6 +30,7 @@ class Pseudo:
     def __init__(self, folder: Path, *arguments: str, **variables: str) -> None:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self._is_open = True
         self.raw = ""
         self._process = subprocess.Popen(
             [sys.executable, "-W", "error", "-m", "chatloom", "chat", *arguments],
@@ -49,6 +51,16 @@ class Pseudo:
 
     def type(self, keys: str) -> None:
         os.write(self._ours, keys.encode())
+
+    def tell(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
+    def hang_up(self) -> int:
+        """Close the terminal, as its window does; return the exit code."""
+        os.close(self._ours)
+        self._is_open = False
+        return self._process.wait(timeout=_PATIENCE)
 
     def wait_for(self, words: str, *, times: int = 1) -> None:
         """Wait until *words* have come."""
@@ -108,4 +120,5 @@ class Pseudo:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.wait()
-        os.close(self._ours)
+        if self._is_open:
+            os.close(self._ours)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -159,3 +162,67 @@ def test_one_question_is_stopped_too(begin: Begin) -> None:
     assert chat.end() == 130
     assert "stopped" in chat.text
     assert chat.is_as_found()
+
+
+def outcomes(database: Path) -> list[str]:
+    """How turns ended; nothing but the file is left of who wrote them."""
+    assert [entry.name for entry in database.parent.glob("own*")] == ["own.db"]
+    with closing(sqlite3.connect(database)) as connection:
+        return [outcome for (outcome,) in connection.execute("SELECT outcome FROM turn")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("options", [[], ["--plain"]], ids=["drawn", "plain"])
+def test_signals_end_one_answer_in_good_order(
+    tmp_path: Path, number: signal.Signals, options: list[str]
+) -> None:
+    with Pseudo(tmp_path, "--db", "own.db", "-m", SLOW, "Tell me a story", *options) as chat:
+        chat.wait_for("the")
+        chat.tell(number)
+        assert chat.end() == 128 + number
+        assert chat.is_as_found()
+    assert outcomes(tmp_path / "own.db") == ["cancelled"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signals_end_a_talk_in_good_order(tmp_path: Path, number: signal.Signals) -> None:
+    with Pseudo(tmp_path, "--db", "own.db", "-m", SLOW) as chat:
+        chat.wait_for("Ctrl-D leaves")
+        chat.type("Tell me a story\r")
+        chat.wait_for_drawings()
+        chat.tell(number)
+        assert chat.end() == 128 + number
+        assert chat.is_as_found()
+    assert outcomes(tmp_path / "own.db") == ["cancelled"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signals_at_the_prompt_end_it_in_good_order(tmp_path: Path, number: signal.Signals) -> None:
+    with Pseudo(tmp_path, "--db", "own.db", "-m", "loom/echo") as chat:
+        chat.wait_for("Ctrl-D leaves")
+        chat.type("Hello **there**\r")
+        chat.wait_for("tokens")
+        chat.tell(number)
+        assert chat.end() == 128 + number
+        assert chat.is_as_found()
+    assert outcomes(tmp_path / "own.db") == ["complete"]
+
+
+def test_a_terminal_that_closes_leaves_no_turn_open(tmp_path: Path) -> None:
+    with Pseudo(tmp_path, "--db", "own.db", "-m", SLOW, "Tell me a story") as chat:
+        chat.wait_for_drawings()
+        assert chat.hang_up() == 128 + signal.SIGHUP
+    assert outcomes(tmp_path / "own.db") == ["cancelled"]
+
+
+def test_half_a_line_typed_during_an_answer_waits_too(begin: Begin) -> None:
+    chat = begin(model="loom/scribe?delay=20&tokens=60")
+    chat.wait_for("> ")
+    chat.type("Tell me\r")
+    chat.wait_for_drawings()
+    for keys in ("/mo", "del lo", "om/ec"):
+        chat.type(keys)
+    chat.wait_for("/model loom/ec")
+    chat.type("ho\r")
+    chat.wait_for("loom/echo answers from here on.")
+    assert chat.leave() == 0

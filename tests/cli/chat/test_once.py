@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from support.live import Live, environment
+
+posix_only = pytest.mark.skipif(os.name == "nt", reason="arguments are letters there")
 
 
 class Shell:
@@ -56,6 +59,32 @@ def test_a_question_is_answered_as_it_is(
 ) -> None:
     run = chat(*words, "--url", live.url, "-m", "loom/echo", piped=piped)
     assert run == (0, answer, "")
+
+
+@posix_only
+def test_arguments_that_are_no_letters_are_replaced_as_in_pipes(chat: Shell, live: Live) -> None:
+    odd = os.fsdecode(b"a\xffb")
+    run = chat(odd, "--url", live.url, "-m", "loom/echo", "-s", odd)
+    assert run == (0, "a�b\n", "")
+    code, _, err = chat("Hi", "--url", live.url, "-m", odd)
+    assert (code, "'a�b'" in err) == (1, True)
+    assert chat("Hi", "--url", live.url, "-c", odd)[0] == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no file is always full there")
+@pytest.mark.parametrize("command", [["chat", "Hi", "-m", "loom/echo"], ["models"], ["--version"]])
+def test_a_full_disk_is_a_line(tmp_path: Path, command: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-m", "chatloom", *command],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+            cwd=tmp_path,
+            env=environment(tmp_path),
+        )
+    assert (done.returncode, done.stderr) == (1, b"chatloom: No space left on device\n")
 
 
 FAILED = {

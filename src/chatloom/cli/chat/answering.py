@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-import signal
 import sys
 import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from types import FrameType
 
 import msgspec
 
 from chatloom.cli.chat.display.pages import Page
 from chatloom.cli.chat.listening import Listening
+from chatloom.cli.chat.signals import stopping
 from chatloom.core.errors import ChatloomError
 from chatloom.server.models.driver import Finish, FinishReason, Reasoning, Refusal, Text
 
@@ -104,19 +103,10 @@ class _Watch:
 
 
 @contextmanager
-def stopping() -> Generator[threading.Event, None, None]:
-    """Have Ctrl-C set the event, instead of interrupting a drawing half-way."""
-    stop = threading.Event()
-
-    def heed(_: int, __: FrameType | None) -> None:
-        stop.set()
-
-    before = signal.signal(signal.SIGINT, heed)
-    try:
-        with _no_echo():
-            yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)
+def stoppable() -> Generator[threading.Event, None, None]:
+    """Have Ctrl-C set the event, and show nothing of what is typed."""
+    with stopping() as stop, _no_echo():
+        yield stop
 
 
 if sys.platform == "win32":

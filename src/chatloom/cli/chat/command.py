@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -13,6 +14,8 @@ from chatloom.core.errors import ChatloomError
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+_NO_LETTER = re.compile("[\ud800-\udfff]")
 
 
 def chat(
@@ -38,20 +41,23 @@ def chat(
     plain: Annotated[bool, typer.Option("--plain", help="Show answers as they come.")] = False,
 ) -> None:
     """Talk to a model, at a prompt or once."""
-    asked = _asked(question or [])
+    model, system, conversation = (
+        given and _letters(given) for given in (model, system, conversation)
+    )
+    asked = _asked([_letters(word) for word in question or []])
     if asked is None and not sys.stdout.isatty():
         fail("the prompt needs a terminal; without one, ask: chatloom chat 'a question'")
     from chatloom.cli.chat.answering import words_of
     from chatloom.cli.chat.once import ask_once
     from chatloom.cli.chat.server import choose_model, find_server
     from chatloom.cli.chat.session import page_on, talk_at_prompt
+    from chatloom.cli.chat.signals import ending
     from chatloom.cli.chat.talk import Talk
 
     console = _console()
     plain = plain or not console.is_terminal or console.is_dumb_terminal or console.legacy_windows
     try:
-        server = find_server(url, key, db)
-        with server.client as client:
+        with ending(), (server := find_server(url, key, db)).client as client:
             talk = Talk(client, model or choose_model(client), system)
             if conversation is not None:
                 talk.resume(conversation)
@@ -71,6 +77,11 @@ def _asked(words: list[str]) -> str | None:
     if not asked:
         fail("nothing was asked")
     return asked
+
+
+def _letters(text: str) -> str:
+    """Replace what came as bytes that are none, as is done with what is piped in."""
+    return _NO_LETTER.sub("\ufffd", text)
 
 
 def _piped() -> str:

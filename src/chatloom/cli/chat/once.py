@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.markup import escape
 
-from chatloom.cli.chat.answering import show, stopping
+from chatloom.cli.chat.answering import show, stoppable
 from chatloom.cli.chat.display.pages import Page, harmless
 from chatloom.cli.chat.talk import Talk
 from chatloom.cli.shared import err
@@ -15,7 +15,7 @@ _STOPPED = 130
 
 def ask_once(talk: Talk, question: str, page: Page) -> int:
     """Ask, show the answer, and return the exit code: 0, 1 for one that failed, 130 for stopped."""
-    with stopping() as stop:
+    with stoppable() as stop:
         shown = show(talk.ask(question), page, stop)
     if shown.problem is not None:
         colour = "bold red" if shown.failed else "bold yellow"

@@ -9,7 +9,7 @@ from contextlib import suppress
 from rich.console import Console
 from rich.markup import escape
 
-from chatloom.cli.chat.answering import show, stopping, words_of
+from chatloom.cli.chat.answering import show, stoppable, words_of
 from chatloom.cli.chat.commands import Leave, obey
 from chatloom.cli.chat.display.pages import MarkdownPage, Page, PlainPage, harmless
 from chatloom.cli.chat.server import Server
@@ -48,7 +48,7 @@ class Session:
     def ask(self, question: str) -> None:
         """Ask, and show the answer."""
         page = page_on(self._console, plain=self._plain)
-        with stopping() as stop:
+        with stoppable() as stop:
             listening = self.talk.ask(question)
             shown = show(listening, page, stop)
         if shown.problem is not None:
