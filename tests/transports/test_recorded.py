@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import pytest
 
-from chatloom.core.errors import ChatloomError, SettingsError, TimedOut, TransportError
+from chatloom.core.errors import ChatloomError, SettingsError, StreamError, TimedOut, TransportError
 from chatloom.core.http import Request, Response, Timeouts
 from chatloom.core.inline import run_inline
 from chatloom.core.outside import Outside, guard
@@ -734,6 +734,46 @@ def test_a_stream_that_has_begun_is_in_the_file(path: Path) -> None:
     assert (first["pieces"], first["left"]) == (["hi"], True)
 
 
+def test_a_file_is_recorded_by_one_cassette_at_once(path: Path) -> None:
+    world = Scripted(*[Response(200)] * 2)
+    first, second = Cassette(path), Cassette(path.parent / "." / path.name)
+    used = recorded(world, first)
+    run_inline(used.send(GET))
+    with pytest.raises(SettingsError, match=r"first\.json is being recorded already"):
+        recorded(world, second)
+    again = recorded(world, first)
+    run_inline(used.close())
+    with pytest.raises(SettingsError, match="already"):
+        recorded(world, second)
+    run_inline(again.send(GET))
+    assert len(json.loads(path.read_text())["exchanges"]) == 2
+
+
+@pytest.mark.parametrize("ends", ["closed", "dropped"])
+def test_the_next_may_record_when_the_first_one_is_over(path: Path, ends: str) -> None:
+    first = Cassette(path, "record")
+    used = recorded(Scripted(Response(200)), first)
+    run_inline(used.send(GET))
+    if ends == "closed":
+        run_inline(used.close())
+    else:
+        del used
+    record(path, (post(1), Response(200)), mode="record")
+    with pytest.raises(SettingsError, match="recorded anew since"):
+        recorded(Scripted(), first)
+    assert Cassette(path).unused == ["POST /v1/x"]
+
+
+def test_a_stream_of_a_recording_that_is_over_overwrites_nothing(path: Path) -> None:
+    used = recorded(Scripted(arriving(b"hi", b"there")), Cassette(path, "record"))
+    response = run_inline(used.send(Request("GET", "/", streamed=True)))
+    run_inline(used.close())
+    record(path, (post(1), Response(200)), mode="record")
+    assert response.arriving is not None
+    response.arriving.abandon()
+    assert Cassette(path).unused == ["POST /v1/x"]
+
+
 def test_a_file_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     outside = recorded(Scripted(Response(200)), Cassette(tmp_path / "file" / "talk.json"))
@@ -855,6 +895,30 @@ def test_a_client_tells_what_was_not_recorded(live: Live, path: Path) -> None:
         client.create_completion("loom/echo", ["Hi"])
     with (
         ChatServerClient("key", NOWHERE, cassette=Cassette(path)) as client,
-        pytest.raises(NotRecorded, match='recorded "Hi", asked "Ho"'),
+        pytest.raises(NotRecorded, match='recorded "Hi", asked "Ho"') as caught,
     ):
         client.create_completion("loom/echo", ["Ho"])
+    assert str(caught.value).count("POST") == 1
+
+
+def test_a_client_tells_what_was_not_read_to_its_end(path: Path) -> None:
+    request = Request("POST", "/v1/chat/completions", streamed=True)
+    record(path, (request, arriving(b"data: {")))
+    path.write_text(path.read_text().replace('"pieces"', '"left": true, "pieces"'))
+    cassette = Cassette(path, match="lenient")
+    with ChatServerClient("key", NOWHERE, cassette=cassette) as client:
+        stream = client.create_completion("loom/echo", ["Hi"], stream=True)
+        with pytest.raises(StreamError) as caught:
+            list(stream)
+    assert isinstance(caught.value.__cause__, NotRecorded)
+    assert str(caught.value).count("POST") == 1
+
+
+def test_clients_record_into_one_cassette_only(live: Live, path: Path) -> None:
+    with (
+        ChatServerClient("key", live.url, cassette=Cassette(path)),
+        pytest.raises(SettingsError, match="one Cassette to all clients"),
+    ):
+        ChatServerClient("key", live.url, cassette=Cassette(path))
+    with ChatServerClient("key", live.url, cassette=Cassette(path)) as client:
+        client.list_models()

@@ -8,9 +8,11 @@ from collections.abc import Coroutine, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from pathlib import Path
+from weakref import WeakSet
 
 from chatloom.core.errors import SettingsError, TransportError
 from chatloom.core.http import Arriving, Ending, Request, Response
+from chatloom.transports.recorded.claims import is_latest
 from chatloom.transports.recorded.secrets import Secrets
 from chatloom.transports.recorded.tape import (
     Answered,
@@ -52,12 +54,18 @@ class Recording:
     """The exchanges so far, and the file they are in."""
 
     def __init__(self, path: Path, secrets: Secrets, headers: Iterable[str]) -> None:
-        self._path = path
+        self.path = path
+        self.users: WeakSet[object] = WeakSet()
+        """Those who write with it now."""
         self._secrets = secrets
         self._headers = _TELLING_OF_ANSWERS.union(headers)
         self._takes: list[Take] = []
         self._writing = threading.Lock()
         self._stale = False
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._takes
 
     def begin(self, request: Request) -> Take:
         """Make room for an exchange; they are in the order in which they began."""
@@ -84,7 +92,8 @@ class Recording:
         while self._stale and self._writing.acquire(blocking=False):
             try:
                 self._stale = False
-                _replace(self._path, whole(self._entries()))
+                if is_latest(self):  # or a stream was dropped long after its client was closed
+                    _replace(self.path, whole(self._entries()))
             finally:
                 self._writing.release()
 

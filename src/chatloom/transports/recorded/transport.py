@@ -6,45 +6,40 @@ import threading
 
 from chatloom.core.errors import SettingsError, TransportError
 from chatloom.core.http import Request, Response
-from chatloom.core.outside import Guarded, Outside
+from chatloom.core.outside import Outside
 from chatloom.transports.arrivals import Arrivals
 from chatloom.transports.recorded.cassette import Cassette
+from chatloom.transports.recorded.claims import claim
 from chatloom.transports.recorded.recording import Recording
 from chatloom.transports.recorded.replay import Replay
 
 
 def recorded(beyond: Outside, cassette: Cassette) -> Outside:
-    """Record what goes to *beyond*, or play it from *cassette*, which then needs no network."""
+    """Record what goes to *beyond*, or play it from *cassette*, which then needs no network.
+
+    Raises `SettingsError` where another cassette records the same file.
+    """
     tape = cassette.tape
-    return Played(beyond, tape) if isinstance(tape, Replay) else Listening(beyond, tape)
-
-
-class Listening(Guarded):
-    """The outside world, and all that passes written down."""
-
-    def __init__(self, beyond: Outside, recording: Recording) -> None:
-        super().__init__(Written(recording), beyond)
-        self._recording = recording
-        self._close_beyond = beyond.close
-        self.close = self._close
-
-    async def _close(self) -> None:
-        try:
-            await self._close_beyond()
-        finally:
-            self._recording.close()
+    return Played(beyond, tape) if isinstance(tape, Replay) else Written(beyond, tape)
 
 
 class Written:
-    """The policy that writes down what passes."""
+    """The outside world, and all that passes written down."""
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, beyond: Outside, recording: Recording) -> None:
+        self._beyond = beyond
         self._recording = recording
+        self.sleep = beyond.sleep
+        self.now = beyond.now
+        self.wall_time = beyond.wall_time
+        self.random = beyond.random
+        self.lock = beyond.lock
+        claim(recording, self)
 
-    async def __call__(self, request: Request, outside: Outside, /) -> Response:
+    async def send(self, request: Request) -> Response:
         take = self._recording.begin(request)
         try:
-            response = await outside.send(request)
+            response = await self._beyond.send(request)
         except TransportError as error:
             take.over(error)
             raise
@@ -52,6 +47,15 @@ class Written:
             self._recording.forget(take)
             raise
         return take.answered(response)
+
+    async def close(self) -> None:
+        try:
+            await self._beyond.close()
+        finally:
+            try:
+                self._recording.close()
+            finally:
+                self._recording.users.discard(self)
 
 
 class Played:
