@@ -149,8 +149,10 @@ class FileStore:
         return self._open()
 
     def _open(self) -> sqlite3.Connection:
-        _make_or_check(self.path)
-        self._opened = (os.getpid(), _number(self.path))
+        if not self.path.exists():
+            _make(self.path)
+        self._opened = (os.getpid(), _number(self.path))  # what takes its place was not checked
+        _check(self.path)
         connection = sqlite3.connect(
             self.path, isolation_level=None, check_same_thread=False, timeout=_PATIENCE
         )
@@ -240,10 +242,8 @@ def _signs(connection: sqlite3.Connection) -> tuple[int, int]:
     return owner, version
 
 
-def _make_or_check(path: Path) -> None:
-    """Make the file if there is none; see that it is ours, and its owner's alone."""
-    if not path.exists():
-        _make(path)
+def _check(path: Path) -> None:
+    """See that the file is ours, and its owner's alone."""
     if not _is_ours(path):
         raise _not_ours(path)
     path.chmod(0o600)
