@@ -22,7 +22,7 @@ from chatloom.core.errors import (
     TimedOut,
     TransportError,
 )
-from chatloom.core.http import Request, Response, Timeouts
+from chatloom.core.http import Arriving, Request, Response, Timeouts
 from chatloom.core.inline import run_inline
 from chatloom.core.outside import Outside
 from chatloom.transports.asgi import Application, AsgiTransport, Hosted, exchange
@@ -43,7 +43,9 @@ class Side:
     def run(self, work: Coroutine[object, None, T]) -> T:
         return run_inline(work) if self.blocking else asyncio.run(work)
 
-    def use(self, app: Application, work: Callable[[Outside], Coroutine[object, None, T]]) -> T:
+    def use(
+        self, app: Application | Hosted, work: Callable[[Outside], Coroutine[object, None, T]]
+    ) -> T:
         async def whole() -> T:
             outside = AsgiTransport(app, blocking=self.blocking)
             try:
@@ -656,6 +658,74 @@ def test_closing_ends_what_still_waits(side: Side) -> None:
         run_inline(outside.close())
         with pytest.raises(TransportError, match="the client was closed"):
             waits.result(10)
+
+
+async def begun(outside: Outside) -> Arriving:
+    """Begin a stream, and read what is there."""
+    arriving = (await outside.send(STREAMED)).arriving
+    assert arriving is not None
+    assert (await arriving.read()).startswith(b"hi")
+    return arriving
+
+
+@pytest.mark.parametrize("app", [silent_after_a_word, Told([b"hi", b"ho"])])
+def test_a_stream_ends_with_its_client(side: Side, app: Application) -> None:
+    """Whether or not another guest keeps the application going."""
+    hosted = Hosted(app)
+
+    async def close_within(other: Outside) -> None:
+        await other.send(STREAMED)
+        outside = AsgiTransport(hosted, blocking=side.blocking)
+        arriving = await begun(outside)
+        await outside.close()
+        for _ in range(2):
+            with pytest.raises(TransportError, match=r"^GET /v1/x was lost: the client was closed"):
+                await arriving.read()
+
+    side.use(hosted, close_within)
+
+
+def test_closing_wakes_a_thread_that_reads() -> None:
+    hosted = Hosted(silent_after_a_word)
+    other, outside = (AsgiTransport(hosted, blocking=True) for _ in range(2))
+    arriving = run_inline(begun(outside))
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(lambda: run_inline(arriving.read()))
+        time.sleep(0.1)
+        run_inline(outside.close())
+        with pytest.raises(TransportError, match="the client was closed"):
+            reading.result(10)
+    run_inline(other.close())
+
+
+def test_a_stream_has_one_reading_task() -> None:
+    go_on = threading.Event()
+
+    @doing
+    async def app(receive: Receive, send: Send) -> None:
+        await send(start())
+        await send(body(b"hi"))
+        await asyncio.to_thread(go_on.wait, 10)
+        await send(body(b"ho", more=False))
+
+    async def read_twice(outside: Outside) -> None:
+        arriving = await begun(outside)
+        reading = asyncio.create_task(arriving.read())
+        await asyncio.sleep(0.05)
+        with pytest.raises(SettingsError, match="this stream is being read already"):
+            await arriving.read()
+        go_on.set()
+        assert await reading == b"ho"
+
+    Side(False).use(app, read_twice)
+
+
+def test_a_stream_belongs_to_its_event_loop() -> None:
+    outside = AsgiTransport(silent_after_a_word, blocking=False)
+    arriving = asyncio.run(begun(outside))
+    with pytest.raises(TransportError, match="was lost: it belongs to another event loop"):
+        asyncio.run(arriving.read())
+    asyncio.run(outside.close())
 
 
 def test_a_dropped_client_ends_its_application(side: Side) -> None:
