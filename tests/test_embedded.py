@@ -295,6 +295,20 @@ def test_a_path_that_is_none_is_refused(name: str, tmp_path: Path) -> None:
         talk(ChatServerClient(base_url=f"{address(tmp_path)}/{name}"))
 
 
+def test_a_damaged_file_is_told_as_what_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.db"
+    with ChatServerClient(base_url=f"embedded://{path}") as client:
+        client.list_models()
+    pages = bytearray(path.read_bytes())
+    pages[4096:24576] = bytes(20480)
+    path.write_bytes(pages)
+    with (
+        ChatServerClient(base_url=f"embedded://{path}") as client,
+        pytest.raises(SettingsError, match="damaged.db cannot be used"),
+    ):
+        client.list_models()
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

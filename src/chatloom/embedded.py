@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote
 
-from chatloom.core.errors import SettingsError
+from chatloom.core.errors import ChatloomError, SettingsError
 from chatloom.core.settings import EMBEDDED
 from chatloom.transports.asgi import AsgiTransport, Hosted
 
@@ -152,10 +152,18 @@ class Embedded:
         self._begun_in = os.getpid()
         lock = None if self._database is None else _locked(self._database)
         try:
-            await self._live_with(await self.open(), scope, receive, send)
+            await self._live_with(await self._opened(), scope, receive, send)
         finally:
             if lock is not None:
                 lock.release()
+
+    async def _opened(self) -> Services:
+        try:
+            return await self.open()
+        except ChatloomError:
+            raise
+        except Exception as error:
+            raise SettingsError(f"{self._database or EMBEDDED} cannot be used: {error}") from error
 
     async def _live_with(
         self, services: Services, scope: Scope, receive: Receive, send: Send
