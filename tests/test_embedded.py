@@ -304,7 +304,7 @@ def test_a_damaged_file_is_told_as_what_it_is(tmp_path: Path) -> None:
     path.write_bytes(pages)
     with (
         ChatServerClient(base_url=f"embedded://{path}") as client,
-        pytest.raises(SettingsError, match="damaged.db cannot be used"),
+        pytest.raises(SettingsError, match=r"damaged\.db cannot be used"),
     ):
         client.list_models()
 

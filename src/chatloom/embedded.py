@@ -136,7 +136,12 @@ class Embedded:
         # A file answers as itself: a model that is not there must not be taken for one that is.
         registry = Registry(settings, environ, dev=in_memory, use_providers=not in_memory)
         store = SQLiteStore(self._database)
-        return assemble(store, registry, settings, dev=not await holds_real_keys(store))
+        try:
+            dev = not await holds_real_keys(store)
+        except BaseException:
+            await store.close()
+            raise
+        return assemble(store, registry, settings, dev=dev)
 
     async def stop(self) -> None:
         """Let running turns end; begin no more."""
