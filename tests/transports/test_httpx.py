@@ -6,7 +6,7 @@ import asyncio
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
@@ -320,3 +320,26 @@ def test_a_stream_may_be_abandoned_when_its_loop_has_ended(theirs: Mode) -> None
 def test_neither_library_is_loaded_for_its_client() -> None:
     code = "import chatloom.transports.httpx, sys; print({'httpx', 'httpx2'} & {*sys.modules})"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"
+
+
+def test_closing_wakes_a_reader_where_there_is_no_socket(library: Any) -> None:
+    class Stalled(library.AsyncByteStream):  # type: ignore[misc]  # a library of type Any
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield b"hi"
+            await asyncio.sleep(30)
+
+    async def close_meanwhile() -> None:
+        side = Side(library, is_blocking=False)
+        client = side.mocked(lambda _: library.Response(200, stream=Stalled()))
+        outside = httpx_transport(client, NOWHERE, blocking=False)
+        arriving = (await outside.send(Request("GET", "/", streamed=True))).arriving
+        assert arriving is not None
+        assert await arriving.read() == b"hi"
+        reading = asyncio.create_task(arriving.read())
+        await asyncio.sleep(0.05)
+        await outside.close()
+        with pytest.raises(TransportError, match="the client was closed"):
+            await asyncio.wait_for(reading, 10)
+        await shut(client)
+
+    asyncio.run(close_meanwhile())

@@ -103,6 +103,7 @@ class AsyncArrival:
         self._owner = os.getpid()
         self._whole = False
         self._over = False
+        self._wait: asyncio.Timeout | None = None
 
     async def all(self) -> bytes:
         """Read the body to its end."""
@@ -115,12 +116,18 @@ class AsyncArrival:
         if not runs_here(self._loop):
             raise lost(self._course.request, ELSEWHERE)
         deadline = self._course.request.deadline
+        self._wait = wait = asyncio.timeout(None)
         try:
-            if deadline is None:
-                return await self._next()
-            return await until(deadline, self._next())
+            async with wait:
+                if deadline is None:
+                    return await self._next()
+                return await until(deadline, self._next())
         except failures(self._library) as error:
+            if wait.expired():
+                raise lost(self._course.request, "it was closed") from error
             raise translated(self._library, self._course, error) from error
+        finally:
+            self._wait = None
 
     async def close(self) -> None:
         if not runs_here(self._loop):
@@ -141,7 +148,13 @@ class AsyncArrival:
             return
         hang_up(socket_of(self._answer))
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(_close, self._answer)
+            self._loop.call_soon_threadsafe(self._leave)
+
+    def _leave(self) -> None:
+        # Where there is no socket to hang up, as with HTTP/2, a reader waits on.
+        if self._wait is not None:
+            self._wait.reschedule(self._loop.time())
+        _close(self._answer)
 
     async def _next(self) -> bytes:
         if self._whole:
