@@ -199,7 +199,8 @@ class AioArrival:
         elif self._loop.is_closed():
             self._sessions.forget_the_dead()
         elif self._loop.is_running() and not runs_here(self._loop):
-            self._loop.call_soon_threadsafe(self._answer.close)
+            with suppress(RuntimeError):  # it has ended just now
+                self._loop.call_soon_threadsafe(self._answer.close)
         else:
             self._answer.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
 
 from chatloom.core.errors import SettingsError
 from chatloom.core.http import Request, Response
@@ -147,7 +148,7 @@ class AsyncArrival:
             _left_alone.append(self)
             return
         hang_up(socket_of(self._answer))
-        if not self._loop.is_closed():
+        with suppress(RuntimeError):  # its loop has ended
             self._loop.call_soon_threadsafe(self._leave)
 
     def _leave(self) -> None:
