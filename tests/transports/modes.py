@@ -41,7 +41,6 @@ class Can(Enum):
     REFUSE_PROXIES = "it reads the environment itself, and so can say what is wrong with it"
     TIME_A_DRIPPING_HEAD = "its deadline holds before the answer's head is whole"
     TELL_ANSWERS_APART = "bytes that nobody asked for are not the next answer"
-    WAIT_FOR_A_BODYS_END = "a connection is used again where the end came after the last word"
     READ_IN_BLOCKS = "it hands over what has arrived, and not each chunk by itself"
     CHANGE_LOOPS = "it may be used from one event loop after another, and left behind by each"
     END_WITHIN_A_STREAM = "a program may end with a stream half read, and says nothing of it"
@@ -208,8 +207,6 @@ _THEIRS = frozenset(Can) - {
     Can.REFUSE_PROXIES,
     # httpcore hands h11's buffer on to the next answer.
     Can.TELL_ANSWERS_APART,
-    # They give a connection back where its answer was read to the end, and not later.
-    Can.WAIT_FOR_A_BODYS_END,
     # h11 makes an event of each chunk.
     Can.READ_IN_BLOCKS,
     # The connections that httpcore keeps would be shared between parent and child.

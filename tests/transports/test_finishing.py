@@ -11,7 +11,7 @@ import pytest
 from chatloom.core.http import Request, Timeouts
 from chatloom.core.outside import Outside
 from transports.authorities import Authority
-from transports.modes import Can, Mode
+from transports.modes import Mode
 from transports.scripted import CHUNKED, Peer, serving
 
 LIMITS = Timeouts(5, 5)
@@ -53,7 +53,6 @@ async def ask_twice(outside: Outside, done: threading.Event) -> bytes:
     return (await outside.send(GET)).body
 
 
-@pytest.mark.needs(Can.WAIT_FOR_A_BODYS_END)
 @pytest.mark.parametrize("after", [(END,), (0.01, END), (0.01, b"0\r\n", b"\r\n")])
 def test_a_connection_is_used_again_where_the_end_comes_last(
     mode: Mode, after: tuple[bytes | float, ...]
@@ -65,7 +64,6 @@ def test_a_connection_is_used_again_where_the_end_comes_last(
     assert server.connections == 1
 
 
-@pytest.mark.needs(Can.WAIT_FOR_A_BODYS_END)
 def test_so_it_is_under_tls(mode: Mode, authority: Authority) -> None:
     talk, done = finished(0.01, END)
     with serving(talk, context=authority.server()) as server:

@@ -13,6 +13,9 @@ from chatloom.core.errors import SettingsError
 from chatloom.core.http import Arriving, Request
 from chatloom.transports.failures import CLIENT_CLOSED, lost
 
+LINGER = 0.05
+"""Seconds to wait for the end of a body that has said all it had to say."""
+
 
 class Bound:
     """A body that ends when its client is closed."""

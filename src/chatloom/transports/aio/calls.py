@@ -19,6 +19,7 @@ from chatloom.transports.address import Address
 from chatloom.transports.aio.limits import Limits
 from chatloom.transports.aio.loops import Overdue, runs_here, until
 from chatloom.transports.aio.sessions import Kept, Sessions
+from chatloom.transports.arrivals import LINGER
 from chatloom.transports.failures import (
     ELSEWHERE,
     OVERDUE,
@@ -40,8 +41,6 @@ _Failure = (aiohttp.ClientError, OSError, Garbled)
 _LARGE = 2**20
 GRACE = 1.0
 """Seconds by which our limits on silence come after aiohttp's own, which tell more."""
-LINGER = 0.05
-"""Seconds to wait for the end of a body that has said all it had to say."""
 SLOWEST_UPLOAD = 10_000
 """Bytes a second."""
 _left_alone: list[aiohttp.ClientResponse] = []

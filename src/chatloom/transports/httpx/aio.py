@@ -11,7 +11,7 @@ from chatloom.core.errors import SettingsError
 from chatloom.core.http import Request, Response
 from chatloom.transports.address import Address
 from chatloom.transports.aio.loops import runs_here, until
-from chatloom.transports.arrivals import Arrivals
+from chatloom.transports.arrivals import LINGER, Arrivals
 from chatloom.transports.failures import ELSEWHERE, OVERDUE, Garbled, lost, timed_out
 from chatloom.transports.framing import Unzipped, coding_of
 from chatloom.transports.headers import joined
@@ -138,6 +138,11 @@ class AsyncArrival:
         await self._answer.aclose()
 
     async def finish(self) -> None:
+        if not self._over and runs_here(self._loop):
+            with suppress(*failures(self._library)):
+                async with asyncio.timeout(LINGER):
+                    while await self._next():
+                        pass
         await self.close()
 
     def abandon(self) -> None:

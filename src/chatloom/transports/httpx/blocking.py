@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections import deque
 from collections.abc import Generator
+from contextlib import suppress
 
 from chatloom.core.http import Request, Response
 from chatloom.transports.address import Address
-from chatloom.transports.arrivals import Arrivals
+from chatloom.transports.arrivals import LINGER, Arrivals
 from chatloom.transports.failures import OVERDUE, Garbled, timed_out
 from chatloom.transports.framing import Unzipped, coding_of
 from chatloom.transports.headers import joined
@@ -120,7 +122,14 @@ class BlockingArrival:
         self.drop()
 
     async def finish(self) -> None:
-        await self.close()
+        if isinstance(self._socket, socket.socket) and not (self._over or self._reading):
+            if self._alarm is not None:
+                self._alarm.stop()
+            self._alarm = Alarm(self._socket, time.monotonic() + LINGER)
+            with suppress(*failures(self._library)):
+                while self._next():
+                    pass
+        self.drop()
 
     def abandon(self) -> None:
         if self._over or self._abandoned:

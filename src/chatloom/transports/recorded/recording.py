@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 from weakref import WeakSet
 
 from chatloom.core.errors import SettingsError, TransportError
 from chatloom.core.http import Arriving, Ending, Request, Response
 from chatloom.transports.recorded.claims import is_latest
-from chatloom.transports.recorded.secrets import Secrets
+from chatloom.transports.recorded.secrets import Secrets, plain
 from chatloom.transports.recorded.tape import (
     Answered,
     Asked,
@@ -49,6 +50,11 @@ _TELLING_OF_ANSWERS = frozenset(
 )
 """Headers that clients go by. Others are left out: who knows what they hold."""
 
+_SMALL = 1_000_000
+"""Bytes up to which a file is written anew with each exchange."""
+_PAUSE = 1.0
+"""Seconds between writing larger ones, or more where that takes long."""
+
 
 class Recording:
     """The exchanges so far, and the file they are in."""
@@ -62,6 +68,8 @@ class Recording:
         self._takes: list[Take] = []
         self._writing = threading.Lock()
         self._stale = False
+        self._urgent = False
+        self._due = 0.0
 
     @property
     def is_empty(self) -> bool:
@@ -69,7 +77,7 @@ class Recording:
 
     def begin(self, request: Request) -> Take:
         """Make room for an exchange; they are in the order in which they began."""
-        self._secrets.learn_from(request.headers, request.body)
+        self._secrets.learn_from_request(request.headers, request.body)
         take = Take(self, request)
         self._takes.append(take)
         return take
@@ -81,21 +89,40 @@ class Recording:
     def close(self) -> None:
         """Write down what was heard of the streams that end with their client."""
         if self._takes:
+            self._urgent = True
             self.save()
 
+    def end(self) -> None:
+        """Write down what a client that was never closed has left unwritten."""
+        if self._stale:
+            with suppress(SettingsError):  # nobody is there to hear it
+                self.close()
+
     def save(self) -> None:
-        """Write the file anew, or have it written by whoever is doing so.
+        """Write the file anew, or have it written by whoever is doing so, or later on.
 
         Never waits: a finaliser may come by while its own thread is writing.
         """
         self._stale = True
-        while self._stale and self._writing.acquire(blocking=False):
+        while self._stale and self._is_due and self._writing.acquire(blocking=False):
             try:
-                self._stale = False
+                self._stale = self._urgent = False
                 if is_latest(self):  # or a stream was dropped long after its client was closed
-                    _replace(self.path, whole(self._entries()))
+                    self._write()
             finally:
                 self._writing.release()
+
+    @property
+    def _is_due(self) -> bool:
+        return self._urgent or not self.users or monotonic() >= self._due
+
+    def _write(self) -> None:
+        began = monotonic()
+        text = whole(self._entries())
+        _replace(self.path, text)
+        ended = monotonic()
+        is_small = len(text) < _SMALL
+        self._due = 0.0 if is_small else ended + max(_PAUSE, 10 * (ended - began))
 
     def _entries(self) -> list[bytes]:
         takes = [take for take in [*self._takes] if take.has_begun]
@@ -115,9 +142,11 @@ class Take:
         self._failure: Failure | None = None
         self._is_over = False
         self._is_left = False
-        self._taught = False
+        self._taught = 0
         self._written = b""
-        self._known = -1
+        self._stage: object = None
+        self._plain = b""
+        self._known = 0
 
     @property
     def has_begun(self) -> bool:
@@ -162,17 +191,34 @@ class Take:
 
     def teach(self, secrets: Secrets) -> None:
         """Tell *secrets* those that the answer carries."""
-        if not self._taught and self._response is not None:
-            self._taught = self._is_over
-            secrets.learn_from(self._response.headers.items(), b"".join(self._pieces))
+        pieces = [*self._pieces]
+        if self._response is not None and self._taught <= len(pieces):
+            self._taught = len(pieces) + 1
+            secrets.learn_from(self._response.headers.items(), b"".join(pieces))
 
     def written(self, secrets: Secrets, headers: AbstractSet[str]) -> bytes:
-        """Write it down, without *secrets*; anew, where one became known since."""
-        known = secrets.known if self._is_over else -1
-        if known < 0 or self._known != known:
+        """Write it down, without *secrets*; anew where it went on, or holds one not known then."""
+        stage = (self._is_over, len(self._pieces), self._failure)
+        known = secrets.known
+        if stage != self._stage or secrets.may_be_in(self._plain, self._known):
             exchange = Exchange(asked(self._request, secrets), *self._outcome(secrets, headers))
-            self._written, self._known = written(exchange), known
+            self._written, self._stage = written(exchange), stage
+            self._plain = plain(b"\n".join(self._texts()))
+        self._known = known
         return self._written
+
+    def _texts(self) -> Iterator[bytes]:
+        """All of it that may be written down, and where a secret may be."""
+        request, response = self._request, self._response
+        yield request.path.encode()
+        yield from (value.encode() for _, value in request.query)
+        yield from (value.encode() for _, value in request.headers)
+        yield request.body
+        if response is not None:
+            yield from (value.encode(errors="replace") for value in response.headers.values())
+            yield b"".join([*self._pieces])
+        if self._failure is not None:
+            yield self._failure.message.encode()
 
     def _outcome(
         self, secrets: Secrets, headers: AbstractSet[str]

@@ -48,7 +48,7 @@ class Replay:
 
     def answer(self, request: Request) -> Response:
         """Give the recorded answer; raises what was recorded instead of one, or `NotRecorded`."""
-        self._secrets.learn_from(request.headers, request.body)
+        self._secrets.learn_from_request(request.headers, request.body)
         wanted = asked(request, self._secrets)
         with self._choosing:
             number = self._next(wanted) if self._match == "strict" else self._nearest(wanted)

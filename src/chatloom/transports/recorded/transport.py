@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from weakref import finalize
 
 from chatloom.core.errors import SettingsError, TransportError
 from chatloom.core.http import Request, Response
@@ -35,6 +36,7 @@ class Written:
         self.random = beyond.random
         self.lock = beyond.lock
         claim(recording, self)
+        finalize(self, recording.end)
 
     async def send(self, request: Request) -> Response:
         take = self._recording.begin(request)
