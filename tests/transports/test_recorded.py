@@ -21,7 +21,8 @@ from chatloom.core.http import Request, Response, Timeouts
 from chatloom.core.inline import run_inline
 from chatloom.core.outside import Outside, guard
 from chatloom.policies.retry import Retry
-from chatloom.transports.recorded import Cassette, NotRecorded, recorded
+from chatloom.transports.recorded import Cassette, NotRecorded, recorded, recording
+from chatloom.transports.recorded.tape import Exchange, written
 from chatserver_sdk import AsyncChatServerClient, ChatServerClient
 from support.live import Live
 from support.scripted import Scripted, arriving
@@ -561,6 +562,9 @@ HARMLESS: list[object] = [
     {"password": None, "secret": True, "token": ""},
     {"content": "Bearer authentication uses a token, and the password is a secret."},
     {"url": "https://host:8080/a@b?monkey=1", "compass": "north"},
+    {"session": {"instructions": "Be a river."}, "possession": "a boat", "session_n": 1},
+    {"properties": {"password": {"type": "string", "description": "What only you know"}}},
+    {"token": ["a word", 5, {"a": 7}], "tokens": ["abcdefgh1234"]},
 ]
 
 
@@ -635,7 +639,139 @@ def test_an_error_of_replay_tells_no_secret(path: Path) -> None:
     assert "canary" not in str(caught.value) + repr(caught.value.differences)
 
 
+@pytest.mark.parametrize("key", ["abc1", "abc1234", "opensesame", "wort"])
+@pytest.mark.parametrize("header", ["authorization", "x-api-key", "x-acme-session", "x-pwd"])
+def test_a_short_credential_of_the_client_is_scrubbed_too(
+    path: Path, header: str, key: str
+) -> None:
+    shown = f"Bearer {key}" if header == "authorization" else key
+    answer = Response(401, body=json.dumps({"error": f"key {key} refused"}).encode())
+    tape = record(path, (Request("GET", "/", headers=((header, shown),)), answer))
+    body = tape["exchanges"][0]["response"]["body"]
+    assert body["json"] == {"error": "key SCRUBBED refused"}
+
+
+@pytest.mark.parametrize("value", ["true", "null", "abc"])
+def test_a_header_of_a_literal_spoils_no_json(path: Path, value: str) -> None:
+    said = {"a": True, "b": None, "c": "abcd"}
+    answer = Response(200, body=json.dumps(said).encode())
+    tape = record(path, (Request("GET", "/", headers=(("x-key", value),)), answer))
+    assert tape["exchanges"][0]["response"]["body"]["json"] == said
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        {"password": ["canary", 'ca"nary', {"x": [["canary"]]}], "canaries": "stay"},
+        {"secret": {"v": "canary", "type": "text", "w": {"password": "canary"}}, "a": "b"},
+        {"token": {"value": "canary-12345"}, "a": ["canaries"]},
+        {"credentials": [{"a": {}, "b": [], "c": "canary"}], "more": [1, "canaries"]},
+        {"pwd": "canary", "user_pwd": ["canary"]},
+        {"session": "canary-12345", "acme_session": "canary-54321"},
+    ],
+)
+@pytest.mark.parametrize("dumped", [json.dumps, lambda held: json.dumps({"a": json.dumps(held)})])
+def test_all_texts_beneath_a_field_named_like_a_secret_are_scrubbed(
+    path: Path, dumped: Callable[[object], str], held: dict[str, object]
+) -> None:
+    body = dumped(held).encode()
+    tape = record(path, (Request("POST", "/", body=body), Response(200, body=body)))
+    asked = tape["exchanges"][0]["request"]["body"]["json"]
+    kept = asked if asked.keys() == held.keys() else json.loads(asked["a"])
+    assert "canary" not in path.read_text()
+    assert kept.keys() == held.keys()
+
+
+@pytest.mark.parametrize("spelled", SPELLINGS)
+def test_what_came_before_is_scrubbed_however_it_was_spelled(
+    path: Path, spelled: Callable[[str], str]
+) -> None:
+    """Finished exchanges are looked through quickly, and that may not miss one."""
+    secret = KEY[0][1].removeprefix("Bearer ")
+    for before in ("", "%", "\\", "\\u00", "%e"):
+        text = f"say {before}{spelled(secret)} again".encode()
+        record(
+            path,
+            (Request("POST", "/", body=text), Response(200, body=text)),
+            (Request("GET", "/", headers=KEY), Response(200)),
+            mode="record",
+        )
+        assert "anary" not in path.read_text()
+        assert not leaks(path.read_text(), secret)
+
+
 # The file.
+
+
+def numbered(count: int, size: int) -> list[tuple[Request, Answer]]:
+    """Exchanges that carry a fresh secret each."""
+    return [
+        (
+            post(number),
+            Response(200, body=b'{"token": "fresh-%06d", "text": "%s"}' % (number, text)),
+        )
+        for number, text in enumerate([b"x" * size] * count)
+    ]
+
+
+def test_an_exchange_is_encoded_once_whatever_becomes_known_later(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded: list[Exchange] = []
+
+    def count(exchange: Exchange) -> bytes:
+        encoded.append(exchange)
+        return written(exchange)
+
+    monkeypatch.setattr(recording, "written", count)
+    tape = record(path, *numbered(20, 10))
+    assert len(encoded) == len(tape["exchanges"]) == 20
+
+
+def test_a_large_file_is_not_written_anew_with_each_exchange(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    write = Path.write_bytes
+
+    def count(path: Path, data: bytes) -> int:
+        sizes.append(len(data))
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", count)
+    monkeypatch.setattr(recording, "monotonic", lambda: 0.0, raising=False)
+    record(path, *numbered(60, 100_000))
+    assert len(json.loads(path.read_text())["exchanges"]) == 60
+    assert sum(sizes) < 3 * path.stat().st_size
+
+
+def test_a_large_file_is_written_after_a_pause(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(recording, "monotonic", lambda: now[0])
+    exchanges = numbered(3, 1_000_000)
+    outside = recorded(Scripted(*(answer for _, answer in exchanges)), Cassette(path))
+    found: list[int] = []
+    for later in (0.0, 0.9, 0.2):
+        now[0] += later
+        run_inline(outside.send(GET))
+        found.append(len(json.loads(path.read_text())["exchanges"]))
+    assert found == [1, 1, 3]
+
+
+@pytest.mark.parametrize("ends", ["closed", "dropped"])
+def test_nothing_is_left_unwritten_by_a_client_that_is_over(
+    path: Path, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    monkeypatch.setattr(recording, "monotonic", lambda: 0.0)
+    exchanges = numbered(3, 1_000_000)
+    outside = recorded(Scripted(*(answer for _, answer in exchanges)), Cassette(path))
+    for request, _ in exchanges:
+        run_inline(outside.send(request))
+    if ends == "closed":
+        run_inline(outside.close())
+    else:
+        del outside
+    assert len(Cassette(path).unused) == 3
 
 
 def test_a_file_is_readable(path: Path) -> None:

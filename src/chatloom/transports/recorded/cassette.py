@@ -25,7 +25,7 @@ class Cassette:
     them in any order, as often as they come, and answers with what is nearest.
 
     Secrets are taken out before anything is written: credentials, wherever they
-    occur, and what fields and parameters hold that are named like one. *secrets*
+    occur, and all that fields and parameters hold that are named like one. *secrets*
     names further ones, as texts or patterns. Of an answer's headers only those
     are kept that clients go by, and the *headers* named here.
 

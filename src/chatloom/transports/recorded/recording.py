@@ -88,7 +88,7 @@ class Recording:
 
     def close(self) -> None:
         """Write down what was heard of the streams that end with their client."""
-        if self._takes:
+        if self._stale or not all(take.is_over for take in [*self._takes]):
             self._urgent = True
             self.save()
 
@@ -109,6 +109,9 @@ class Recording:
                 self._stale = self._urgent = False
                 if is_latest(self):  # or a stream was dropped long after its client was closed
                     self._write()
+            except BaseException:
+                self._stale = True
+                raise
             finally:
                 self._writing.release()
 
@@ -140,7 +143,7 @@ class Take:
         self._response: Response | None = None
         self._pieces: list[bytes] = []
         self._failure: Failure | None = None
-        self._is_over = False
+        self.is_over = False
         self._is_left = False
         self._taught = 0
         self._written = b""
@@ -161,7 +164,7 @@ class Take:
             response.followers += (_AtTheEnd(self),)
         else:
             self._pieces.append(response.body)
-            self._is_over = True
+            self.is_over = True
         self._recording.save()
         return response
 
@@ -170,14 +173,14 @@ class Take:
 
     def over(self, failure: TransportError | None = None) -> None:
         """Take note that the answer is whole, or why it is not."""
-        if not self._is_over and not self._is_left:
+        if not self.is_over and not self._is_left:
             self._failure = None if failure is None else Failure.of(failure)
             self.complete()
 
     def complete(self) -> None:
         """Take note that there is nothing more to hear."""
-        if not self._is_over:
-            self._is_over = True
+        if not self.is_over:
+            self.is_over = True
             self._recording.save()
 
     def leave(self) -> None:
@@ -186,7 +189,7 @@ class Take:
 
     def left(self) -> None:
         """Take note that the reader has gone, before the body's end or behind it."""
-        if not self._is_over:
+        if not self.is_over:
             self._recording.save()
 
     def teach(self, secrets: Secrets) -> None:
@@ -198,7 +201,7 @@ class Take:
 
     def written(self, secrets: Secrets, headers: AbstractSet[str]) -> bytes:
         """Write it down, without *secrets*; anew where it went on, or holds one not known then."""
-        stage = (self._is_over, len(self._pieces), self._failure)
+        stage = (self.is_over, len(self._pieces), self._failure)
         known = secrets.known
         if stage != self._stage or secrets.may_be_in(self._plain, self._known):
             exchange = Exchange(asked(self._request, secrets), *self._outcome(secrets, headers))
@@ -234,7 +237,7 @@ class Take:
         if not self._request.streamed:
             return Answered(response.status, told, Body.of(b"".join(pieces))), None
         streamed = tuple(map(as_piece, pieces))
-        left = not self._is_over
+        left = not self.is_over
         return Answered(response.status, told, pieces=streamed, left=left, failure=failure), None
 
 

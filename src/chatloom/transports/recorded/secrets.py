@@ -32,9 +32,7 @@ _HARMLESS = frozenset({"idempotency-key", "www-authenticate"})
 _CREDENTIAL = re.compile(
     r"\bauth(?!or)|authoriz|cookie|key|pass|pwd|secret|token(?!s)|credential|\bsession\b"
 )
-_OWN = re.compile(
-    r"(?:^|.*-)(?:authorization|(?:api|access|auth)?-?key|token|secret|password|session)"
-)
+_OWN = re.compile(r"(?:.*-)?(?:auth|authorization|(?:api)?key|token|secret|password|pwd|session)")
 _LITERALS = frozenset({"true", "false", "null"})
 _COOKIE = re.compile(r"(?:^|[;,]\s*)[^=;,\s]+=\"?([^;,\"]+)")
 
