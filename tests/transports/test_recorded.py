@@ -744,7 +744,7 @@ def test_a_large_file_is_not_written_anew_with_each_exchange(
 
     monkeypatch.setattr(Path, "write_bytes", count)
     monkeypatch.setattr(recording, "monotonic", lambda: 0.0, raising=False)
-    record(path, *numbered(60, 100_000))
+    record(path, *[(GET, Response(200, body=b"x" * 100_000))] * 60)
     assert len(json.loads(path.read_text())["exchanges"]) == 60
     assert sum(sizes) < 3 * path.stat().st_size
 
