@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
-from urllib.parse import quote
 
 import msgspec
 
@@ -160,4 +159,6 @@ def path(template: str, **parts: str) -> str:
 def _segment(value: str) -> str:
     if value in {"", ".", ".."}:
         raise ValueError(f"{value!r} cannot be part of an address")
+    from urllib.parse import quote  # which loads ipaddress, too
+
     return quote(value, safe="")
