@@ -14,7 +14,7 @@ import msgspec
 
 from chatloom.core.http import JSON
 from chatloom.server.chat.message import Message
-from chatloom.server.models.driver import Price, Usage
+from chatloom.server.models.driver import Price, ProblemKind, Usage
 
 Outcome: TypeAlias = Literal[
     "complete",
@@ -26,6 +26,12 @@ Outcome: TypeAlias = Literal[
     "provider_error",
 ]
 """How a turn ends, in exactly one way."""
+
+Unread: TypeAlias = Literal["cancel", "run"]
+"""What becomes of a turn that nobody reads for a while: it is cancelled, or runs on."""
+
+Concern: TypeAlias = Literal["account", "key", "end_user", "end_users"]
+"""Whom a balance or a budget concerns; ``end_users`` is each end user of an account."""
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +47,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     revoked_at: int | None = None
     last_used_at: int | None = None
     parent_id: str | None = None
+    unread: Unread = "cancel"
+    """What becomes of its turns when nobody reads them."""
     dev: bool = False
     """Its account was made by ``--dev``."""
     hint: str = ""
@@ -109,6 +117,38 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     deleted_at: int | None = None
 
 
+class Repetition(msgspec.Struct, frozen=True):
+    """What tells a repeated request from a new one (``Idempotency-Key``), within an account."""
+
+    key_digest: bytes
+    """SHA-256 of the key."""
+    body_digest: bytes
+    """SHA-256 of what was asked, however the answer is wanted."""
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One time a provider was asked for a turn's answer."""
+
+    number: int
+    provider: str
+    model: str
+    started_at: int
+    ended_at: int | None = None
+    problem: str | None = None
+    """Why it gave no whole answer; `None` where it did."""
+
+
+class BudgetExceeded(Exception):
+    """A turn might cost more than a budget has left; nothing of it is stored."""
+
+    def __init__(self, concern: Concern, budget: int, left: int, wanted: int) -> None:
+        super().__init__(f"the {concern} budget of {budget} has {left} left, not {wanted}")
+        self.concern: Concern = concern
+        self.budget = budget
+        self.left = left
+        self.wanted = wanted
+
+
 class Opening(msgspec.Struct, frozen=True, kw_only=True):
     """A turn about to begin: what is stored before anything is dispatched."""
 
@@ -134,6 +174,19 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     price: Price | None
     reserved: int
     started_at: int
+    told_as: str = ""
+    """How its protocol tells it, in that protocol's own words; for whoever reads it later."""
+    repetition: Repetition | None = None
+    unread: Unread = "cancel"
+
+
+class Unfinished(msgspec.Struct, frozen=True, kw_only=True):
+    """A turn that its process did not live to settle."""
+
+    opening: Opening
+    price_id: int | None
+    deltas: list[bytes]
+    """Its journal: JSON lists of deltas, in order."""
 
 
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,6 +195,7 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     opening: Opening
     outcome: Outcome
     problem: str | None
+    problem_kind: ProblemKind | None
     served_model: str | None
     nodes: list[Node]
     """What the tree gains; empty when nothing was said."""
@@ -154,7 +208,15 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     """As `Store.open_turn` returned it."""
     cost: int
     deltas: bytes
+    """All that was said, as a JSON list."""
     deltas_expire_at: int
+    journalled: bool
+    """Whether anything of it was appended while it ran."""
+    attempts: list[Attempt]
+    frees_key: bool
+    """Whether the same request may begin anew: nothing was said, and nothing is charged."""
+    estimated: bool
+    """Nobody knows what it took: `usage` is a guess, or missing."""
     first_token_at: int | None
     ended_at: int
 
@@ -175,6 +237,10 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     streamed: bool
     outcome: Outcome | None
     problem: str | None
+    problem_kind: ProblemKind | None
+    body_digest: bytes | None
+    """Of the request, where it came with an idempotency key that still holds."""
+    told_as: str
     usage: Usage | None
     reserved: int
     cost: int | None
@@ -183,6 +249,20 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     started_at: int
     first_token_at: int | None
     ended_at: int | None
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """The most that may be spent, in all, and what has been.
+
+    *subject* is the id of an account or a key, or ``ACCOUNT/END USER``. Of
+    ``end_users`` there is no one balance: *spent* and *reserved* are 0.
+    """
+
+    concern: Concern
+    subject: str
+    amount: int
+    spent: int = 0
+    reserved: int = 0
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -237,6 +317,7 @@ class Store(Protocol):
         """Store a turn and reserve its money, before it is dispatched.
 
         Returns the id of the price it is settled at, whatever prices do meanwhile.
+        Raises `BudgetExceeded`, and then stores nothing.
         """
         ...
 
@@ -249,6 +330,26 @@ class Store(Protocol):
         ...
 
     async def turn(self, account_id: str, id: str) -> Turn | None: ...
+
+    async def turn_of_key(self, account_id: str, key_digest: bytes) -> Turn | None:
+        """The turn that a request with this idempotency key began."""
+        ...
+
+    async def replay(self, turn_id: str) -> bytes | None:
+        """What was said in a settled turn, as a JSON list; `None` once that is forgotten."""
+        ...
+
+    async def open_turns(self) -> list[Unfinished]:
+        """Every turn that was begun and not settled, oldest first."""
+        ...
+
+    async def set_budget(self, concern: Concern, subject: str, amount: int | None) -> None:
+        """Limit what may be spent, or lift the limit. It holds from the next turn on."""
+        ...
+
+    async def budgets(self) -> list[Budget]:
+        """Every budget, and what is spent of it."""
+        ...
 
     async def conversation(self, account_id: str, id: str) -> Conversation | None: ...
 
@@ -273,7 +374,10 @@ class Store(Protocol):
         ...
 
     async def forget_replays(self, now: int) -> int:
-        """Forget what was said in turns whose time for replay is over; returns how many."""
+        """Forget what was said in turns whose time for replay is over, and free their keys.
+
+        Returns how many there were.
+        """
         ...
 
     async def check(self) -> Health:
