@@ -19,11 +19,13 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
+from chatloom.server.models.attempts import asking
 from chatloom.server.models.driver import Delta, Prompt, ProviderError, Served
 from chatloom.server.models.offline.composed import Composed, merged
 
 Pieces: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 BATCH = 64
+PROVIDER = "loom"
 
 
 class Options(
@@ -92,6 +94,7 @@ async def perform(
     refusals: Refusals,
 ) -> AsyncIterator[Sequence[Delta]]:
     """Have *prompt* answered by *write*, and deliver that as the options ask."""
+    asking(PROVIDER, model).begin()
     options = read(prompt.options)
     refusals.refuse(prompt.attempt_key, options.refusals)
     composed = write(prompt, options)

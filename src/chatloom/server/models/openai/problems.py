@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from chatloom.core.complaint import Complaint
 from chatloom.core.errors import AnswerError, ChatloomError, StatusError, TimedOut
-from chatloom.core.http import JSON
+from chatloom.core.http import JSON, Response
 from chatloom.core.secret import Secret
 from chatloom.server.models.driver import ProblemKind, ProviderError
 from chatloom.server.models.openai.dialects import param_of
@@ -58,6 +59,12 @@ class Problems:
         if isinstance(error, AnswerError):
             return ProviderError("truncated", f"{self._name} sent something that is no answer")
         return ProviderError("unavailable", f"{self._name} cannot be reached")
+
+    def refused(self, response: Response, wall_time: float) -> str:
+        """Say what an error status means, as far as its body has come."""
+        kind = _kind_of(response.status)
+        message = self._wording(kind, Complaint.of(response, wall_time).message)
+        return f"{message} (HTTP {response.status})"
 
     def told(self, error: JSON) -> ProviderError:
         """Understand an error object that came instead of an answer, or in the middle of one."""

@@ -19,9 +19,11 @@ from chatloom.core.secret import Secret
 from chatloom.policies.authorize import Authorize
 from chatloom.policies.retry import Retry
 from chatloom.server.models import pricing
+from chatloom.server.models.attempts import asking
 from chatloom.server.models.driver import Delta, ModelInfo, Price, Prompt, ProviderError
 from chatloom.server.models.openai.chunks import Chunk, Transcript, read_chunk, read_json
 from chatloom.server.models.openai.dialects import Dialects
+from chatloom.server.models.openai.noting import NoteAttempts
 from chatloom.server.models.openai.problems import Problems
 from chatloom.server.models.openai.reading import Reading
 from chatloom.server.settings import ProviderSettings
@@ -58,7 +60,10 @@ class OpenAI:
         self._problems = Problems(name, key)
         self._dialects = Dialects()
         self._transport = AioTransport(settings.base_url)
-        policies: list[Policy] = [Retry(settings.max_retries, patience=PATIENCE)]
+        policies: list[Policy] = [
+            Retry(settings.max_retries, patience=PATIENCE),
+            NoteAttempts(self._problems),
+        ]
         if key:
             policies.append(Authorize(key))
         longest = max(settings.first_token_timeout, settings.idle_timeout)
@@ -138,6 +143,7 @@ class OpenAI:
         self, prompt: Prompt, send: Callable[[dict[str, object]], Awaitable[T]], limit: float | None
     ) -> T:
         """Send *prompt*, and again without what its model turns out not to take."""
+        asking(self.name, prompt.model)
         try:
             async with asyncio.timeout_at(limit):
                 while True:
