@@ -45,6 +45,15 @@ class EventStreamDecoder:
 
         Raises `AnswerError` for an event past the limit.
         """
+        decode = self.event
+        return [event for block in self.blocks(chunk) if (event := decode(block)) is not None]
+
+    def blocks(self, chunk: bytes) -> list[bytes]:
+        """Give the blocks that *chunk* completes: what stands between blank lines, for `event`.
+
+        For readers in a hurry, who know what most of them look like. Line ends
+        are ``\\n``. Raises `AnswerError` for a block past the limit.
+        """
         if not self._begun:
             chunk = self._without_bom(chunk)
         if b"\r" in chunk or self._after_cr:
@@ -55,16 +64,14 @@ class EventStreamDecoder:
         if self._waiting:
             chunk = b"".join((*self._waiting, chunk))
             self._waiting.clear()
-        *blocks, rest = chunk.split(b"\n\n")
+        blocks = chunk.split(b"\n\n")
+        rest = blocks.pop()
         self._size = 0
         self._keep(rest)
-        events: list[Event] = []
-        for block in blocks:
-            self._check(len(block))
-            event = self._decode(block)
-            if event is not None:
-                events.append(event)
-        return events
+        if len(chunk) > self._limit:
+            for block in blocks:
+                self._check(len(block))
+        return blocks
 
     def _is_ended_by(self, chunk: bytes) -> bool:
         """Whether *chunk* begins with the second line feed of a blank line."""
@@ -97,7 +104,8 @@ class EventStreamDecoder:
             self._after_cr = True
         return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
-    def _decode(self, block: bytes) -> Event | None:
+    def event(self, block: bytes) -> Event | None:
+        """Decode one of the *blocks*, in their order; `None` for one without data."""
         if block.startswith(b"data: ") and b"\n" not in block:
             return Event(_valid(block[6:]), "message", self.last_event_id)
         data: list[bytes] = []

@@ -91,8 +91,12 @@ class Answer:
 
     def add(self, deltas: Iterable[Delta]) -> None:
         """Take in some more."""
+        choices = self.choices
         for delta in deltas:
-            if isinstance(delta, Usage):
+            # Nearly all there are: some more text of a choice that has begun.
+            if isinstance(delta, Text) and not delta.logprobs and delta.choice in choices:
+                choices[delta.choice].texts.append(delta.text)
+            elif isinstance(delta, Usage):
                 self.usage = delta
             elif isinstance(delta, Served):
                 self.served_model = delta.model

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from chatloom.core.http import JSON
+from chatloom.core.http import JSON, UNREADABLE
 from chatloom.server.models.driver import (
     Delta,
     Finish,
@@ -122,6 +122,33 @@ class Transcript:
             self._served = True
             deltas.insert(0, Served(self._model))
         return deltas
+
+    def text_in(self, data: bytes) -> Text | None:
+        """Take in *data* where it is a chunk that says some more text, and nothing else.
+
+        `None` leaves it to `add`, as nothing has been taken in then.
+        """
+        if not self._served:
+            return None
+        try:
+            chunk = read_chunk(data)
+        except UNREADABLE:
+            return None
+        choices = chunk.choices
+        if not choices or len(choices) != 1 or chunk.usage or chunk.error is not None:
+            return None
+        choice = choices[0]
+        said, at = choice.delta, choice.index or 0
+        if said is None or choice.finish_reason or choice.logprobs is not None:
+            return None
+        content = said.content
+        if not content or not isinstance(content, str) or at not in self._choices:
+            return None
+        if said.reasoning_content or said.reasoning or said.refusal:
+            return None
+        if said.tool_calls or said.function_call is not None:
+            return None
+        return Text(content, at)
 
     @property
     def is_whole(self) -> bool:
