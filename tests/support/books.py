@@ -15,14 +15,17 @@ from chatloom.server.ids import milliseconds, new_id
 from chatloom.server.models.driver import Price, Usage
 from chatloom.server.store.contract import (
     ApiSecret,
+    Attempt,
     Branch,
     Conversation,
     Key,
     Node,
     Opening,
     Outcome,
+    Repetition,
     Settlement,
     Store,
+    Unread,
 )
 
 PRICE = Price(prompt=100, completion=400)
@@ -45,10 +48,12 @@ class Books:
         branch: Branch | None = None,
         parent: Node | None = None,
         *,
-        price: Price = PRICE,
+        price: Price | None = PRICE,
         end_user: str | None = None,
         streamed: bool = True,
         key_id: str | None = None,
+        repetition: Repetition | None = None,
+        unread: Unread = "cancel",
     ) -> Opening:
         """A turn that begins a conversation, or goes on with *branch* behind *parent*."""
         return Opening(
@@ -69,8 +74,12 @@ class Books:
             request=b"{}",
             priced_as="script",
             price=price,
-            reserved=RESERVED,
+            reserved=RESERVED if price else 0,
             started_at=milliseconds(),
+            told_as="a test",
+            repetition=repetition,
+            unread=unread,
+            asked=b"[]",
         )
 
     async def begin(self, opening: Opening) -> Opening:
@@ -166,10 +175,19 @@ def _settlement(
     price_id: int | None = None,
 ) -> Settlement:
     price = opening.price
+    attempt = Attempt(
+        number=1,
+        provider=opening.provider,
+        model="script-1",
+        started_at=opening.started_at,
+        ended_at=milliseconds(),
+        problem=None if nodes else "it failed",
+    )
     return Settlement(
         opening=opening,
         outcome=outcome,
         problem=None if nodes else "it failed",
+        problem_kind=None if nodes else "unavailable",
         served_model="script-1",
         nodes=list(nodes),
         head_id=nodes[-1].id if nodes else None,
@@ -177,8 +195,12 @@ def _settlement(
         usage=usage,
         price_id=price_id,
         cost=price.of(usage) if price and usage else 0,
-        deltas=msgspec.json.encode([]),
+        deltas=msgspec.json.encode([["t", "Good day."]] if nodes else []),
         deltas_expire_at=milliseconds() + 60_000,
+        journalled=opening.streamed,
+        attempts=[attempt],
+        frees_key=usage is None,
+        estimated=bool(usage and usage.estimated),
         first_token_at=milliseconds(),
         ended_at=milliseconds(),
     )

@@ -120,9 +120,9 @@ ENTRIES = {
 def test_what_is_written_for_good_cannot_be_changed(file: sqlite3.Connection, table: str) -> None:
     file.execute(ENTRIES[table])
     before = file.execute(f"SELECT * FROM {table}").fetchall()
-    for statement in (f"UPDATE {table} SET created_at = 2", f"DELETE FROM {table}"):
+    for statement in (f"UPDATE {table} SET account_id = 'b'", f"DELETE FROM {table}"):
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-            file.execute(statement.replace("created_at", "id"))
+            file.execute(statement)
     assert file.execute(f"SELECT * FROM {table}").fetchall() == before
 
 
@@ -143,7 +143,7 @@ async def test_every_entry_names_the_price_of_its_time(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         charged = connection.execute(
             "SELECT l.amount, p.completion * l.completion_tokens FROM ledger l"
-            " JOIN price p ON p.id = l.price_id WHERE l.kind = 'settle' ORDER BY l.created_at, l.id"
+            " JOIN price p ON p.id = l.price_id WHERE l.kind = 'settle' ORDER BY l.turn_id"
         ).fetchall()
         assert charged == [(2, 2), (2, 2), (2000, 2000), (2, 2)]
         assert connection.execute("SELECT count(*) FROM price").fetchone() == (3,)

@@ -139,14 +139,22 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BudgetExceeded(Exception):
-    """A turn might cost more than a budget has left; nothing of it is stored."""
+    """A turn might cost more than a budget has left; nothing of it is stored.
 
-    def __init__(self, concern: Concern, budget: int, left: int, wanted: int) -> None:
-        super().__init__(f"the {concern} budget of {budget} has {left} left, not {wanted}")
+    *wanted* is `None` where nobody knows what it costs: then no budget can hold.
+    """
+
+    def __init__(self, concern: Concern, budget: int, left: int, wanted: int | None) -> None:
+        wanted_text = "an unknown amount" if wanted is None else str(wanted)
+        super().__init__(f"the {concern} budget of {budget} has {left} left, not {wanted_text}")
         self.concern: Concern = concern
         self.budget = budget
         self.left = left
         self.wanted = wanted
+
+
+class KeyTaken(Exception):
+    """Another turn has begun with this idempotency key; nothing of this one is stored."""
 
 
 class Opening(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,7 +176,7 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     streamed: bool
     request: bytes
-    """JSON: whatever is needed to settle the turn after a crash, and to explain it."""
+    """JSON: what was asked besides messages; kept, to explain the turn."""
     priced_as: str
     """The model whose price it is, without options."""
     price: Price | None
@@ -178,6 +186,8 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     """How its protocol tells it, in that protocol's own words; for whoever reads it later."""
     repetition: Repetition | None = None
     unread: Unread = "cancel"
+    asked: bytes = b""
+    """JSON: what else is needed to settle the turn after a crash; kept until it is settled."""
 
 
 class Unfinished(msgspec.Struct, frozen=True, kw_only=True):
@@ -317,7 +327,7 @@ class Store(Protocol):
         """Store a turn and reserve its money, before it is dispatched.
 
         Returns the id of the price it is settled at, whatever prices do meanwhile.
-        Raises `BudgetExceeded`, and then stores nothing.
+        Raises `BudgetExceeded` or `KeyTaken`, and then stores nothing.
         """
         ...
 

@@ -1,35 +1,46 @@
-"""Balances, moved once a transaction however many turns it holds."""
+"""Balances and their limits, moved once a transaction however many turns it holds."""
 
 from __future__ import annotations
 
 import sqlite3
+from typing import TypeAlias
 
-from chatloom.server.store.contract import Opening
+from chatloom.server.store.contract import BudgetExceeded, Concern, Opening
 from chatloom.server.store.sqlite.statements import statements
+
+_Who: TypeAlias = tuple[str, str, str | None]
+_Limit: TypeAlias = tuple[Concern, int, int]
+"""Whom a budget concerns, the budget, and what was taken of it before this transaction."""
 
 
 class Balances:
-    """What the turns of one transaction move, by whom it concerns.
+    """What the turns of one transaction move, by whom it concerns, within everybody's budgets.
 
     Used by the writer's thread alone.
     """
 
     def __init__(self) -> None:
         self._moves: dict[tuple[str, str], list[int]] = {}
+        self._limits: dict[_Who, list[_Limit]] = {}
+        self._limited: bool | None = None
 
     def begin(self) -> None:
         """Forget what an undone transaction would have moved."""
         self._moves.clear()
+        self._limits.clear()
+        self._limited = None
 
-    def move(self, opening: Opening, reserved: int, spent: int) -> None:
-        """Move the balances that *opening* concerns, in pico-dollars."""
-        subjects = [("account", opening.account_id), ("key", opening.key_id)]
-        if opening.end_user is not None:
-            subjects.append(("end_user", f"{opening.account_id}/{opening.end_user}"))
-        for subject in subjects:
-            move = self._moves.setdefault(subject, [0, 0])
-            move[0] += reserved
-            move[1] += spent
+    def reserve(self, connection: sqlite3.Connection, opening: Opening) -> None:
+        """Set aside what *opening* may cost. Raises `BudgetExceeded`, and then moves nothing."""
+        if self._limited is None:
+            (self._limited,) = connection.execute(statements()["any_budget"]).fetchone()
+        if self._limited:
+            self._check(connection, opening)
+        self._move(opening, opening.reserved, 0)
+
+    def settle(self, opening: Opening, spent: int) -> None:
+        """Turn what was set aside for *opening* into what was spent."""
+        self._move(opening, -opening.reserved, spent)
 
     def finish(self, connection: sqlite3.Connection) -> None:
         """Write the sums; the last thing a transaction does."""
@@ -38,3 +49,34 @@ class Balances:
                 statements()["move_balance"],
                 [(*subject, *move) for subject, move in self._moves.items()],
             )
+
+    def _check(self, connection: sqlite3.Connection, opening: Opening) -> None:
+        who = _who(opening)
+        limits = self._limits.get(who)
+        if limits is None:
+            limits = connection.execute(statements()["budgets_of"], who).fetchall()
+            self._limits[who] = limits
+        subjects = dict(_subjects(opening))
+        for concern, budget, taken in limits:
+            scope = "end_user" if concern == "end_users" else concern
+            left = budget - taken - sum(self._moves.get((scope, subjects[scope]), ()))
+            wanted = None if opening.price is None else opening.reserved
+            if wanted is None or wanted > max(left, 0):
+                raise BudgetExceeded(concern, budget, left, wanted)
+
+    def _move(self, opening: Opening, reserved: int, spent: int) -> None:
+        for subject in _subjects(opening):
+            move = self._moves.setdefault(subject, [0, 0])
+            move[0] += reserved
+            move[1] += spent
+
+
+def _who(opening: Opening) -> _Who:
+    end_user = None if opening.end_user is None else f"{opening.account_id}/{opening.end_user}"
+    return opening.account_id, opening.key_id, end_user
+
+
+def _subjects(opening: Opening) -> list[tuple[str, str]]:
+    account, key, end_user = _who(opening)
+    subjects = [("account", account), ("key", key)]
+    return subjects if end_user is None else [*subjects, ("end_user", end_user)]

@@ -2,28 +2,28 @@
 INSERT INTO account (id, name, dev, created_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING;
 
 -- name: add_key
-INSERT INTO api_key (id, account_id, parent_id, name, scopes, models, created_at, expires_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO api_key (id, account_id, parent_id, name, scopes, models, created_at, expires_at, unread)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: add_secret
 INSERT INTO api_secret (digest, key_id, hint, created_at, expires_at) VALUES (?, ?, ?, ?, ?);
 
 -- name: find_key
 SELECT k.id, k.account_id, k.name, k.scopes, k.models, k.created_at, k.expires_at, k.revoked_at,
-       k.last_used_at, k.parent_id, a.dev, s.hint, s.expires_at
+       k.last_used_at, k.parent_id, k.unread, a.dev, s.hint, s.expires_at
 FROM api_secret s JOIN api_key k ON k.id = s.key_id JOIN account a ON a.id = k.account_id
 WHERE s.digest = ?;
 
 -- name: key
 SELECT k.id, k.account_id, k.name, k.scopes, k.models, k.created_at, k.expires_at, k.revoked_at,
-       k.last_used_at, k.parent_id, a.dev,
+       k.last_used_at, k.parent_id, k.unread, a.dev,
        (SELECT hint FROM api_secret WHERE key_id = k.id ORDER BY created_at DESC LIMIT 1), NULL
 FROM api_key k JOIN account a ON a.id = k.account_id
 WHERE k.id = ?;
 
 -- name: keys
 SELECT k.id, k.account_id, k.name, k.scopes, k.models, k.created_at, k.expires_at, k.revoked_at,
-       k.last_used_at, k.parent_id, a.dev,
+       k.last_used_at, k.parent_id, k.unread, a.dev,
        (SELECT hint FROM api_secret WHERE key_id = k.id ORDER BY created_at DESC LIMIT 1), NULL
 FROM api_key k JOIN account a ON a.id = k.account_id
 WHERE ?1 IS NULL OR k.account_id = ?1
@@ -55,13 +55,39 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: add_turn
 INSERT INTO turn (id, account_id, key_id, end_user, conversation_id, branch_id, parent_id, protocol,
-                  model, provider, streamed, request, price_id, reserved, started_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+                  told_as, model, provider, streamed, listed, request, asked, key_digest,
+                  body_digest, price_id, reserved, started_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: add_entry
-INSERT INTO ledger (kind, turn_id, account_id, key_id, end_user, amount, price_id,
-                    prompt_tokens, completion_tokens, estimated, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO ledger (turn_id, kind, account_id, key_id, end_user, amount, price_id,
+                    prompt_tokens, completion_tokens, unread, estimated, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: any_budget
+SELECT EXISTS (SELECT 1 FROM budget);
+
+-- name: budgets_of
+SELECT b.concern, b.amount, coalesce(held.reserved + held.spent, 0)
+FROM budget b LEFT JOIN balance held
+    ON held.scope = iif(b.concern = 'end_users', 'end_user', b.concern)
+    AND held.subject = iif(b.concern = 'end_users', ?3, b.subject)
+WHERE (b.concern = 'account' AND b.subject = ?1) OR (b.concern = 'key' AND b.subject = ?2)
+    OR (b.concern = 'end_user' AND b.subject = ?3)
+    OR (b.concern = 'end_users' AND b.subject = ?1 AND ?3 IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM budget WHERE concern = 'end_user' AND subject = ?3));
+
+-- name: set_budget
+INSERT INTO budget (concern, subject, amount) VALUES (?1, ?2, ?3)
+ON CONFLICT (concern, subject) DO UPDATE SET amount = ?3;
+
+-- name: lift_budget
+DELETE FROM budget WHERE concern = ? AND subject = ?;
+
+-- name: budgets
+SELECT b.concern, b.subject, b.amount, coalesce(held.spent, 0), coalesce(held.reserved, 0)
+FROM budget b LEFT JOIN balance held ON held.scope = b.concern AND held.subject = b.subject
+ORDER BY b.concern, b.subject;
 
 -- name: move_balance
 INSERT INTO balance (scope, subject, reserved, spent) VALUES (?1, ?2, ?3, ?4)
@@ -71,9 +97,14 @@ ON CONFLICT (scope, subject) DO UPDATE SET reserved = reserved + ?3, spent = spe
 INSERT INTO journal (turn_id, last, deltas) VALUES (?, ?, ?);
 
 -- name: end_turn
-UPDATE turn SET outcome = ?, problem = ?, served_model = ?, usage = ?, cost = ?, message_id = ?,
-                first_token_at = ?, ended_at = ?
-WHERE id = ? AND outcome IS NULL;
+UPDATE turn SET outcome = ?1, problem = ?2, problem_kind = ?3, served_model = ?4, usage = ?5,
+                cost = ?6, message_id = ?7, first_token_at = ?8, ended_at = ?9, asked = NULL,
+                key_digest = iif(?10, NULL, key_digest), body_digest = iif(?10, NULL, body_digest)
+WHERE id = ?11 AND outcome IS NULL;
+
+-- name: add_attempt
+INSERT INTO attempt (turn_id, number, provider, model, started_at, ended_at, problem)
+VALUES (?, ?, ?, ?, ?, ?, ?);
 
 -- name: add_message
 INSERT INTO message (id, conversation_id, account_id, parent_id, depth, role, body, hash, turn_id,
@@ -112,14 +143,39 @@ DELETE FROM journal WHERE turn_id = ?;
 -- name: add_replay
 INSERT INTO replay (turn_id, deltas, expires_at) VALUES (?, ?, ?);
 
+-- name: replay
+SELECT deltas FROM replay WHERE turn_id = ?;
+
+-- name: free_old_keys
+UPDATE turn SET key_digest = NULL, body_digest = NULL
+WHERE key_digest IS NOT NULL AND id IN (SELECT turn_id FROM replay WHERE expires_at < ?);
+
 -- name: forget_replays
 DELETE FROM replay WHERE expires_at < ?;
 
 -- name: turn
 SELECT id, account_id, key_id, conversation_id, parent_id, message_id, protocol, model,
        served_model, provider, streamed, outcome, problem, usage, reserved, cost, price_id,
-       started_at, first_token_at, ended_at
+       started_at, first_token_at, ended_at, problem_kind, body_digest, told_as
 FROM turn WHERE id = ? AND account_id = ?;
+
+-- name: turn_of_key
+SELECT id, account_id, key_id, conversation_id, parent_id, message_id, protocol, model,
+       served_model, provider, streamed, outcome, problem, usage, reserved, cost, price_id,
+       started_at, first_token_at, ended_at, problem_kind, body_digest, told_as
+FROM turn WHERE account_id = ? AND key_digest = ?;
+
+-- name: open_turns
+SELECT t.id, t.account_id, t.key_id, t.end_user, t.conversation_id, t.listed, t.branch_id,
+       t.parent_id, t.protocol, t.told_as, t.model, t.provider, t.streamed, t.request, t.asked,
+       t.key_digest, t.body_digest, t.price_id, t.reserved, t.started_at, l.unread, p.model,
+       p.prompt, p.completion, p.cached
+FROM turn t LEFT JOIN ledger l ON l.turn_id = t.id AND l.kind = 'reserve'
+    LEFT JOIN price p ON p.id = t.price_id
+WHERE t.outcome IS NULL ORDER BY t.id;
+
+-- name: journal
+SELECT deltas FROM journal WHERE turn_id = ? ORDER BY last;
 
 -- name: conversation
 SELECT id, account_id, end_user, listed, title, model, metadata, message_count, tokens_in,
@@ -204,7 +260,7 @@ WHERE t.message_id IS NOT NULL AND m.id IS NULL
 UNION ALL
 SELECT 'turn', t.id, 'it ended, and its money was neither settled nor released'
 FROM turn t LEFT JOIN ledger l ON l.turn_id = t.id AND l.kind <> 'reserve'
-WHERE t.outcome IS NOT NULL AND l.id IS NULL
+WHERE t.outcome IS NOT NULL AND l.turn_id IS NULL
 UNION ALL
 SELECT 'turn', t.id, 'its cost is not what the ledger says'
 FROM turn t JOIN ledger l ON l.turn_id = t.id AND l.kind = 'settle' WHERE t.cost IS NOT l.amount

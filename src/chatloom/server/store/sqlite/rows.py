@@ -9,8 +9,18 @@ import msgspec
 
 from chatloom.server.chat.message import Message
 from chatloom.server.chat.tree import canonical
-from chatloom.server.models.driver import Usage
-from chatloom.server.store.contract import Branch, Conversation, Key, Node, Opening, Turn
+from chatloom.server.models.driver import Price, Usage
+from chatloom.server.store.contract import (
+    Attempt,
+    Branch,
+    Conversation,
+    Key,
+    Node,
+    Opening,
+    Repetition,
+    Turn,
+    Unfinished,
+)
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -35,9 +45,10 @@ def key(row: Row) -> Key:
         revoked_at=row[7],
         last_used_at=row[8],
         parent_id=row[9],
-        dev=bool(row[10]),
-        hint=row[11] or "",
-        secret_expires_at=row[12],
+        unread=row[10],
+        dev=bool(row[11]),
+        hint=row[12] or "",
+        secret_expires_at=row[13],
     )
 
 
@@ -129,10 +140,45 @@ def turn(row: Row) -> Turn:
         started_at=row[17],
         first_token_at=row[18],
         ended_at=row[19],
+        problem_kind=row[20],
+        body_digest=row[21],
+        told_as=row[22],
     )
 
 
+def unfinished(row: Row, deltas: list[bytes]) -> Unfinished:
+    price_id = row[17]
+    price = None if price_id is None else Price(prompt=row[22], completion=row[23], cached=row[24])
+    opening = Opening(
+        turn_id=row[0],
+        account_id=row[1],
+        key_id=row[2],
+        end_user=row[3],
+        conversation_id=row[4],
+        starts_conversation=False,  # it has
+        listed=bool(row[5]),
+        metadata={},
+        branch_id=row[6],
+        parent_id=row[7],
+        protocol=row[8],
+        told_as=row[9],
+        model=row[10],
+        provider=row[11],
+        streamed=bool(row[12]),
+        request=row[13],
+        asked=row[14] or b"",
+        repetition=None if row[15] is None else Repetition(row[15], row[16]),
+        priced_as=row[21] or "",
+        price=price,
+        reserved=row[18],
+        started_at=row[19],
+        unread=row[20] or "cancel",
+    )
+    return Unfinished(opening=opening, price_id=price_id, deltas=deltas)
+
+
 def of_opening(opening: Opening, price_id: int | None) -> Row:
+    repeated = opening.repetition
     return (
         opening.turn_id,
         opening.account_id,
@@ -142,11 +188,28 @@ def of_opening(opening: Opening, price_id: int | None) -> Row:
         opening.branch_id,
         opening.parent_id,
         opening.protocol,
+        opening.told_as,
         opening.model,
         opening.provider,
         opening.streamed,
+        opening.listed,
         opening.request,
+        opening.asked,
+        repeated.key_digest if repeated else None,
+        repeated.body_digest if repeated else None,
         price_id,
         opening.reserved,
         opening.started_at,
+    )
+
+
+def of_attempt(attempt: Attempt, turn_id: str) -> Row:
+    return (
+        turn_id,
+        attempt.number,
+        attempt.provider,
+        attempt.model,
+        attempt.started_at,
+        attempt.ended_at,
+        attempt.problem,
     )

@@ -11,6 +11,8 @@ import msgspec
 from chatloom.server.store.contract import (
     ApiSecret,
     Branch,
+    Budget,
+    Concern,
     Conversation,
     Health,
     Key,
@@ -18,6 +20,7 @@ from chatloom.server.store.contract import (
     Opening,
     Settlement,
     Turn,
+    Unfinished,
 )
 from chatloom.server.store.sqlite import rows, turns
 from chatloom.server.store.sqlite.balances import Balances
@@ -70,6 +73,7 @@ class SQLiteStore:
                     models,
                     key.created_at,
                     key.expires_at,
+                    key.unread,
                 ),
             )
             self._add_secret(connection, secret)
@@ -132,6 +136,41 @@ class SQLiteStore:
         row = self._one("turn", id, account_id)
         return None if row is None else rows.turn(row)
 
+    async def turn_of_key(self, account_id: str, key_digest: bytes) -> Turn | None:
+        row = self._one("turn_of_key", account_id, key_digest)
+        return None if row is None else rows.turn(row)
+
+    async def replay(self, turn_id: str) -> bytes | None:
+        row = self._one("replay", turn_id)
+        return None if row is None else row[0]
+
+    async def open_turns(self) -> list[Unfinished]:
+        def read() -> list[Unfinished]:
+            return [
+                rows.unfinished(row, self._journal(row[0]))
+                for row in self._reader.execute(self._sql["open_turns"]).fetchall()
+            ]
+
+        return await self._place.apart(read)
+
+    def _journal(self, turn_id: str) -> list[bytes]:
+        return [deltas for (deltas,) in self._reader.execute(self._sql["journal"], (turn_id,))]
+
+    async def set_budget(self, concern: Concern, subject: str, amount: int | None) -> None:
+        def write(connection: sqlite3.Connection) -> None:
+            if amount is None:
+                connection.execute(self._sql["lift_budget"], (concern, subject))
+            else:
+                connection.execute(self._sql["set_budget"], (concern, subject, amount))
+
+        await self._place.write(write, durable=True)
+
+    async def budgets(self) -> list[Budget]:
+        return [
+            Budget(concern=row[0], subject=row[1], amount=row[2], spent=row[3], reserved=row[4])
+            for row in self._reader.execute(self._sql["budgets"])
+        ]
+
     async def conversation(self, account_id: str, id: str) -> Conversation | None:
         row = self._one("conversation", id, account_id)
         return None if row is None else rows.conversation(row)
@@ -169,6 +208,7 @@ class SQLiteStore:
 
     async def forget_replays(self, now: int) -> int:
         def write(connection: sqlite3.Connection) -> int:
+            connection.execute(self._sql["free_old_keys"], (now,))
             return connection.execute(self._sql["forget_replays"], (now,)).rowcount
 
         return await self._place.write(write)

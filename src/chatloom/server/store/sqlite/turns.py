@@ -8,7 +8,7 @@ import msgspec
 
 from chatloom.server.ids import new_id
 from chatloom.server.models.driver import Price
-from chatloom.server.store.contract import Opening, Settlement
+from chatloom.server.store.contract import KeyTaken, Opening, Settlement
 from chatloom.server.store.sqlite import rows
 from chatloom.server.store.sqlite.balances import Balances
 from chatloom.server.store.sqlite.statements import statements
@@ -17,10 +17,11 @@ from chatloom.server.store.sqlite.statements import statements
 def open_turn(connection: sqlite3.Connection, balances: Balances, opening: Opening) -> int | None:
     """Store the turn, its conversation if it starts one, and the reservation.
 
-    Returns the id of the price it was opened at.
+    Returns the id of the price it was opened at. Raises as `Store.open_turn`.
     """
     sql = statements()
     now = opening.started_at
+    balances.reserve(connection, opening)
     if opening.starts_conversation:
         metadata = msgspec.json.encode(opening.metadata).decode()
         connection.execute(
@@ -32,9 +33,13 @@ def open_turn(connection: sqlite3.Connection, balances: Balances, opening: Openi
             (opening.branch_id, opening.conversation_id, "main", None, None, None, 1, now, now),
         )
     price_id = _price(connection, opening.priced_as, opening.price, now)
-    connection.execute(sql["add_turn"], rows.of_opening(opening, price_id))
+    try:
+        connection.execute(sql["add_turn"], rows.of_opening(opening, price_id))
+    except sqlite3.IntegrityError as error:
+        if error.sqlite_errorname == "SQLITE_CONSTRAINT_UNIQUE":  # ids are the primary key
+            raise KeyTaken from None
+        raise
     _enter(connection, opening, "reserve", opening.reserved, price_id, at=now)
-    balances.move(opening, opening.reserved, 0)
     return price_id
 
 
@@ -48,12 +53,14 @@ def settle(connection: sqlite3.Connection, balances: Balances, settlement: Settl
         (
             settlement.outcome,
             settlement.problem,
+            settlement.problem_kind,
             settlement.served_model,
             None if usage is None else msgspec.json.encode(usage),
             settlement.cost,
             settlement.head_id,
             settlement.first_token_at,
             settlement.ended_at,
+            settlement.frees_key,
             opening.turn_id,
         ),
     )
@@ -67,7 +74,10 @@ def settle(connection: sqlite3.Connection, balances: Balances, settlement: Settl
         connection.execute(sql["drop_empty_conversation"], (opening.conversation_id,))
         connection.execute(sql["charge_conversation"], (settlement.cost, opening.conversation_id))
     _charge(connection, balances, settlement)
-    if opening.streamed:
+    connection.executemany(
+        sql["add_attempt"], [rows.of_attempt(one, opening.turn_id) for one in settlement.attempts]
+    )
+    if settlement.journalled:
         connection.execute(sql["forget_journal"], (opening.turn_id,))
     connection.execute(
         sql["add_replay"], (opening.turn_id, settlement.deltas, settlement.deltas_expire_at)
@@ -138,9 +148,9 @@ def _charge(connection: sqlite3.Connection, balances: Balances, settlement: Sett
         at=settlement.ended_at,
         prompt_tokens=usage.prompt_tokens if usage else None,
         completion_tokens=usage.completion_tokens if usage else None,
-        estimated=bool(usage and usage.estimated),
+        estimated=settlement.estimated,
     )
-    balances.move(opening, -opening.reserved, settlement.cost)
+    balances.settle(opening, settlement.cost)
 
 
 def _enter(
@@ -158,8 +168,8 @@ def _enter(
     connection.execute(
         statements()["add_entry"],
         (
-            kind,
             opening.turn_id,
+            kind,
             opening.account_id,
             opening.key_id,
             opening.end_user,
@@ -167,6 +177,7 @@ def _enter(
             price_id,
             prompt_tokens,
             completion_tokens,
+            opening.unread,
             estimated,
             at,
         ),

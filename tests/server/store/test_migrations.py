@@ -1,0 +1,142 @@
+"""A database that an older chatloom wrote opens, and keeps everything."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from chatloom.server.chat.message import Message
+from chatloom.server.chat.tree import canonical, path_hashes
+from chatloom.server.models.driver import Price
+from chatloom.server.store.contract import ApiSecret, Branch, Conversation, Key, Node
+from chatloom.server.store.sqlite import SQLiteStore
+from chatloom.server.store.sqlite.connect import APPLICATION_ID
+from chatloom.server.store.sqlite.statements import migrations
+from support.books import Books, answered
+
+pytestmark = pytest.mark.anyio
+
+SAID = [Message("user", "First?"), Message("assistant", "Good day.")]
+
+FIRST = """
+INSERT INTO account VALUES ('a', 'test', 0, 1);
+INSERT INTO api_key (id, account_id, name, scopes, created_at) VALUES ('k', 'a', 'test', '[]', 1);
+INSERT INTO api_secret VALUES (x'01', 'k', 'loom_test', 1, NULL);
+INSERT INTO conversation (id, account_id, listed, title, message_count, tokens_in, tokens_out, cost,
+                          created_at, updated_at)
+VALUES ('c', 'a', 1, 'A title', 2, 3, 4, 11, 1, 2);
+INSERT INTO price VALUES (1, 'script', 1, 2, NULL, 1);
+INSERT INTO turn (id, account_id, key_id, end_user, conversation_id, branch_id, message_id,
+                  protocol, model, served_model, provider, streamed, request, outcome, usage,
+                  price_id, reserved, cost, started_at, ended_at)
+VALUES ('t1', 'a', 'k', 'one', 'c', 'b', 'm2', 'chatserver', 'script', 'script-1', 'script', 1,
+        CAST('{"new":[1],"parameters":{}}' AS BLOB), 'complete', x'5b2275222c332c345d',
+        1, 50, 11, 1, 2);
+INSERT INTO turn (id, account_id, key_id, conversation_id, branch_id, parent_id, protocol, model,
+                  provider, streamed, request, price_id, reserved, started_at)
+VALUES ('t2', 'a', 'k', 'c', 'b', 'm2', 'chatserver', 'script', 'script', 1,
+        CAST('{"new":[2],"parameters":{}}' AS BLOB), 1, 60, 3);
+INSERT INTO ledger (kind, turn_id, account_id, key_id, end_user, amount, price_id, prompt_tokens,
+                    completion_tokens, created_at)
+VALUES ('reserve', 't1', 'a', 'k', 'one', 50, 1, NULL, NULL, 1),
+       ('settle', 't1', 'a', 'k', 'one', 11, 1, 3, 4, 2),
+       ('reserve', 't2', 'a', 'k', NULL, 60, 1, NULL, NULL, 3);
+INSERT INTO balance VALUES ('account', 'a', 60, 11), ('key', 'k', 60, 11),
+                           ('end_user', 'a/one', 0, 11);
+INSERT INTO replay VALUES ('t1', x'5b315d', 9);
+INSERT INTO journal VALUES ('t2', 2, x'5b325d'), ('t2', 3, x'5b335d');
+"""
+"""A talk of one turn, and another turn under way, in the words of the first schema."""
+
+
+def _write_messages(connection: sqlite3.Connection) -> None:
+    parent = None
+    for depth, (message, hash) in enumerate(zip(SAID, path_hashes(SAID), strict=True), 1):
+        body = canonical(message).decode()
+        connection.execute(
+            "INSERT INTO message VALUES (?, 'c', 'a', ?, ?, ?, ?, ?, 't1', NULL, 1, 1, NULL)",
+            (f"m{depth}", parent, depth, message.role, body, hash),
+        )
+        parent = f"m{depth}"
+    connection.execute(
+        "INSERT INTO branch (id, conversation_id, name, head_id, is_main, created_at, updated_at)"
+        " VALUES ('b', 'c', 'main', 'm2', 1, 1, 2)"
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """What the first schema alone made, with data."""
+    path = tmp_path / "store.db"
+    (_, first), *_ = migrations()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.executescript(first + FIRST)
+        _write_messages(connection)
+        connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        connection.execute("PRAGMA user_version=1")
+    return path
+
+
+@pytest.fixture
+async def old(path: Path) -> AsyncIterator[Books]:
+    store = SQLiteStore(path)
+    yield Books(store, "a", "k")
+    await store.close()
+
+
+async def test_an_older_database_is_sound_when_it_is_opened(old: Books) -> None:
+    health = await old.store.check()
+    assert health.problems == []
+    assert health.open_turns == ["t2"]
+    assert health.checked == {"messages": 2, "balances": 3, "turns": 2}
+
+
+async def test_an_older_database_keeps_what_it_held(old: Books) -> None:
+    turn, key = await old.store.turn("a", "t1"), await old.store.find_key(b"\x01")
+    assert turn is not None
+    assert key is not None
+    assert (turn.outcome, turn.cost, turn.told_as, turn.body_digest) == ("complete", 11, "", None)
+    assert key.unread == "cancel"
+    conversation, (main,) = await old.tree(old.opening(*await _place(old)))
+    assert (conversation.message_count, main.head_id) == (2, "m2")
+    assert await old.store.replay("t1") == b"[1]"
+
+
+async def test_a_turn_left_open_by_an_older_version_can_be_settled(old: Books) -> None:
+    (left,) = await old.store.open_turns()
+    assert left.deltas == [b"[2]", b"[3]"]
+    assert (left.price_id, left.opening.price) == (1, Price(prompt=1, completion=2))
+    assert left.opening.asked == b'{"new":[2],"parameters":{}}'
+    assert left.opening.request == b'{"parameters":{}}'
+    parent = await old.store.node("a", "m2")
+    await old.store.settle(answered(left.opening, parent, price_id=left.price_id))
+    health = await old.store.check()
+    assert (health.problems, health.open_turns) == ([], [])
+
+
+async def test_an_older_database_is_gone_on_with(old: Books) -> None:
+    opening = await old.begin(old.opening(*await _place(old)))
+    await old.store.settle(answered(opening, await old.store.node("a", "m2")))
+    assert (await old.tree(opening))[0].message_count == 4
+    key = Key(id="k2", account_id="a", name="new", scopes=frozenset(), created_at=5, unread="run")
+    await old.store.add_key(key, ApiSecret(key_id="k2", digest=b"2", hint="loom", created_at=5))
+    assert (await old.store.check()).problems == []
+
+
+def test_what_is_written_for_good_stays_so(path: Path) -> None:
+    SQLiteStore(path)
+    with closing(sqlite3.connect(path)) as connection:
+        for statement in ("UPDATE ledger SET amount = 1", "DELETE FROM ledger"):
+            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+                connection.execute(statement)
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+async def _place(old: Books) -> tuple[Conversation | None, Branch, Node | None]:
+    conversation = await old.store.conversation("a", "c")
+    (main,) = await old.store.branches("c")
+    return conversation, main, await old.store.node("a", "m2")
