@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -49,14 +50,21 @@ CHUNKS = st.fixed_dictionaries(
         "message": st.just("busy"),
     },
 )
-PLAIN = CHUNKS.map(lambda chunk: {**chunk, "choices": [{"delta": {"content": "and"}}]})
+PLAIN = st.fixed_dictionaries(
+    {"choices": st.lists(st.fixed_dictionaries({"delta": SAID}), min_size=1, max_size=1)}
+)
+BEGUN = b'data: {"choices":[{"delta":{"content":"Well"}}]}\n\n'
+
+
+def _event(chunk: object) -> bytes:
+    return b"data: " + json.dumps(chunk).encode()
+
+
 LINES = st.sampled_from(
-    [b"data: [DONE]", b": hello", b"data: {", b"data: \xff", b"id: 1", b"event: error", b""]
+    [b"data: [DONE]", b": hello", b"data: {", b"data: {}\n}", b"data: \xff", b"event: error"]
 )
-EVENTS = st.lists(
-    st.one_of(PLAIN, CHUNKS).map(lambda it: b"data: " + json.dumps(it).encode()) | LINES
-)
-BREAKS = st.sampled_from([b"\n\n", b"\n\n", b"\r\n\r\n", b"\n", b"\r\r"])
+BLOCKS = st.one_of(PLAIN.map(_event), PLAIN.map(_event), CHUNKS.map(_event), LINES)
+BREAKS = st.sampled_from([b"\n\n"] * 6 + [b"\r\n\r\n", b"\n", b"\r\r"])
 
 
 class Thorough(Transcript):
@@ -81,13 +89,39 @@ def _without_chance(delta: Delta) -> object:
     return (delta.index, delta.name, delta.arguments) if isinstance(delta, ToolCall) else delta
 
 
-@given(st.lists(st.tuples(EVENTS.map(b"\n".join), BREAKS)), st.integers(1, 400))
+@given(st.lists(st.tuples(BLOCKS, BREAKS)), st.integers(1, 400))
 @example([(b'data: {"choices":[{"delta":{"content":"a"}}]\n}', b"\n\n")], 400)
 def test_the_short_way_hears_what_the_long_one_hears(
     blocks: list[tuple[bytes, bytes]], size: int
 ) -> None:
-    stream = b"".join(block + end for block, end in blocks)
+    stream = BEGUN + b"".join(block + end for block, end in blocks)
     pieces = [stream[at : at + size] for at in range(0, len(stream), size)]
+    assert heard(Transcript("model", 1), pieces) == heard(Thorough("model", 1), pieces)
+
+
+USAGE = {"prompt_tokens": 1, "completion_tokens": 2}
+TEXT_AND: list[dict[str, dict[str, object]]] = [
+    {"chunk": {"usage": USAGE}},
+    {"chunk": {"error": {"message": "oh"}}},
+    {"choice": {"finish_reason": "stop"}},
+    {"choice": {"finish_reason": ""}},
+    {"choice": {"index": 1}},
+    {"choice": {"logprobs": {"content": [1]}}},
+    {"said": {"reasoning_content": "Hm"}},
+    {"said": {"reasoning": "Hm"}},
+    {"said": {"refusal": "no"}},
+    {"said": {"tool_calls": [{"index": 0, "function": {"name": "f"}}]}},
+    {"said": {"function_call": {"name": "f"}}},
+    {"said": {"content": ["a"]}},
+    {"said": {"content": ""}},
+]
+
+
+@pytest.mark.parametrize("also", TEXT_AND, ids=str)
+def test_a_chunk_with_more_than_text_goes_the_long_way(also: dict[str, dict[str, object]]) -> None:
+    said = {"content": "a", **also.get("said", {})}
+    choice = {"delta": said, **also.get("choice", {})}
+    pieces = [BEGUN, _event({"choices": [choice], **also.get("chunk", {})}) + b"\n\n", BEGUN]
     assert heard(Transcript("model", 1), pieces) == heard(Thorough("model", 1), pieces)
 
 
