@@ -121,7 +121,9 @@ TEXT_AND: list[dict[str, dict[str, object]]] = [
 def test_a_chunk_with_more_than_text_goes_the_long_way(also: dict[str, dict[str, object]]) -> None:
     said = {"content": "a", **also.get("said", {})}
     choice = {"delta": said, **also.get("choice", {})}
-    pieces = [BEGUN, _event({"choices": [choice], **also.get("chunk", {})}) + b"\n\n", BEGUN]
+    chunk = {"choices": [choice], **also.get("chunk", {})}
+    end = {"choices": [{"finish_reason": "stop"}]}
+    pieces = [BEGUN, *(_event(one) + b"\n\n" for one in (chunk, end))]
     assert heard(Transcript("model", 1), pieces) == heard(Thorough("model", 1), pieces)
 
 
