@@ -169,6 +169,7 @@ def _manner(settings: Settings, options: ClientOptions) -> Manner:
     return Manner(
         timeouts=settings.timeouts,
         total_timeout=waiting("total_timeout", options.get("total_timeout")),
+        max_retries=settings.max_retries,
         headers=merged((("user-agent", agent),), options.get("default_headers") or {}),
         query=written_query("default_query", options.get("default_query")),
     )

@@ -19,7 +19,8 @@ from chatloom.core.errors import (
 )
 from chatloom.core.event_stream import encode_event
 from chatloom.core.http import Ending, Response
-from chatloom.core.streams import AsyncStream, Opening, Stream
+from chatloom.core.reading import Opening
+from chatloom.core.streams import AsyncStream, Stream
 from support.readers import Open
 from support.scripted import Body, Scripted, arriving
 from support.toy import AsyncToyClient, ToyClient, Words

@@ -63,6 +63,10 @@ def operations() -> Iterator[tuple[type[Resource[Any]], str]]:
                     yield resource, name
 
 
+IN_A_FORM: Named = {"resume_token": "t1:4"}
+"""Arguments that not every value of their type will do for."""
+
+
 def sample(kind: Any) -> Any:
     """Some value of a type."""
     origin, arguments = get_origin(kind), get_args(kind)
@@ -84,8 +88,8 @@ def calls(operation: Callable[..., Any]) -> Iterator[Named]:
     """The ways to call it: with the least; with all; and with each switch the other way."""
     parameters = inspect.signature(operation).parameters.values()
     kinds = get_type_hints(operation)
-    least = {p.name: sample(kinds[p.name]) for p in parameters if p.default is p.empty}
-    everything = {p.name: sample(kinds[p.name]) for p in parameters}
+    everything = {p.name: IN_A_FORM.get(p.name) or sample(kinds[p.name]) for p in parameters}
+    least = {p.name: everything[p.name] for p in parameters if p.default is p.empty}
     switches = [p.name for p in parameters if kinds[p.name] is bool]
     yield least
     yield everything

@@ -400,6 +400,15 @@ def test_a_stream_left_early_is_not_kept(words: int) -> None:
     assert len(world.requests) == 2
 
 
+def test_a_stream_that_was_resumed_is_not_kept() -> None:
+    client = Client()
+    first = client.send(asking(streamed=True))
+    for follower in first.followers:
+        follower.over(Ending(complete=True, resumed=True))
+    client.send(asking(streamed=True))
+    assert len(client.world.requests) == 2
+
+
 def test_a_recorded_stream_gives_its_connection_back() -> None:
     body = Body(*STORY)
     Told(Scripted(Response(200, arriving=body)), Cache(completions=True)).tell().collect()

@@ -9,6 +9,7 @@ import pytest
 from chatloom.core.engine import Async, Engine, Sync
 from chatloom.core.errors import ChatloomError, ConnectError, SettingsError, TransportError
 from chatloom.core.http import Request, Response
+from chatloom.core.manner import Manner
 from chatloom.core.outside import Policy
 from chatloom.core.secret import Secret
 from chatloom.policies.authorize import Authorize
@@ -89,6 +90,34 @@ def test_each_chunk_is_told_and_so_is_a_broken_stream() -> None:
     with pytest.raises(ToyError):
         stream.collect()
     assert diary.lines[2:] == ["POST /tell: once", "POST /tell: upon", "ToyError"]
+
+
+def test_a_resumed_stream_tells_each_chunk_once_and_no_error() -> None:
+    diary = Diary()
+    broken = arriving(b"id: 1\n" + ONCE, x_chatloom_turn="t1")
+    outside = Scripted(broken, arriving(UPON, DONE))
+    named = diary.hooks.heard_by(ToyError.like)
+    engine = Engine(Sync, outside, diary.policies(), named=named, manner=Manner(max_retries=2))
+    assert ToyClient(engine).tell().collect() == "once upon"
+    assert diary.lines == [
+        "POST /tell 1",
+        "POST /tell 200",
+        "POST /tell: once",
+        "GET /turns/t1/events 1 again in 0.0: TransportError",
+        "GET /turns/t1/events 1",
+        "GET /turns/t1/events 200",
+        "POST /tell: upon",
+    ]
+
+
+def test_a_stream_that_cannot_be_resumed_tells_one_error() -> None:
+    diary = Diary()
+    named = diary.hooks.heard_by(ToyError.like)
+    outside = Scripted(arriving(x_chatloom_turn="t1"), Response(410))
+    engine = Engine(Sync, outside, diary.policies(), named=named, manner=Manner(max_retries=2))
+    with pytest.raises(ToyError) as caught:
+        ToyClient(engine).tell().collect()
+    assert diary.errors == [caught.value]
 
 
 def test_hooks_are_the_same_for_async_clients() -> None:

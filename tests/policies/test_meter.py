@@ -17,7 +17,8 @@ from chatloom.core.engine import Async, Engine, Sync
 from chatloom.core.errors import ConnectError, TimedOut
 from chatloom.core.http import JSON, Ending, Request, Response
 from chatloom.core.inline import run_inline
-from chatloom.core.outside import guard
+from chatloom.core.manner import Manner
+from chatloom.core.outside import Policy, guard
 from chatloom.policies.meter import Call, Measured, Meter, Tokens
 from chatloom.policies.retry import Retry
 from support.scripted import Answer, Body, Scripted, arriving
@@ -434,6 +435,18 @@ def test_a_stream_collected_amid_an_exporter_is_told_after_it(
     run_inline(meter(GET, Scripted(Response(200))))
     assert [end.outcome for end in locked.ends] == ["left", "complete"]
     assert caplog.records == []
+
+
+def test_a_stream_that_was_resumed_is_one_call() -> None:
+    book, turn = Book(), {"x_chatloom_turn": "t1"}
+    once, upon, end = (b"id: %d\n" % number + block for number, block in enumerate(STORY))
+    broken, rest = arriving(once, **turn), arriving(upon, end, **turn)
+    policies: list[Policy] = [Meter(book, content=True), Retry()]
+    engine = Engine(Sync, Scripted(broken, rest), policies, manner=Manner(max_retries=2))
+    assert ToyClient(engine).tell().collect() == "once upon"
+    assert [call.path for call in book.calls] == ["/tell"]
+    assert (book.end.outcome, book.end.error_type) == ("complete", None)
+    assert book.end.answers == ({"role": "assistant", "content": "onceupon"},)
 
 
 def test_threads_may_share_a_meter() -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from email.utils import formatdate
 
+import msgspec
 import pytest
 
 from chatloom.core.errors import ConnectError, ConnectTimedOut, TimedOut, TransportError
-from chatloom.core.http import Request, Response
+from chatloom.core.http import Break, Request, Response
 from chatloom.core.inline import run_inline
 from chatloom.core.outside import guard
 from chatloom.policies.identify import Identify
 from chatloom.policies.retry import Retry
-from support.scripted import NOON, Answer, Body, Scripted
+from support.scripted import NOON, Answer, Body, Scripted, arriving
 
 GET, POST, DELETE = (Request(method, "/") for method in ("GET", "POST", "DELETE"))
 KEYED = POST.with_header("idempotency-key", "k1")
@@ -61,7 +62,7 @@ def result(outside: Scripted, request: Request, retry: Retry) -> int | Transport
         *(
             pytest.param(request, [status(number)], [], number, id=f"{request.method} at {number}")
             for request in (GET, POST)
-            for number in (400, 401, 403, 404, 409, 410, 422)
+            for number in (400, 401, 402, 403, 404, 409, 410, 422)
         ),
         *(
             pytest.param(GET, [status(number), OK], [0.5], 200, id=f"GET at {number}")
@@ -198,6 +199,24 @@ def test_a_lost_post_is_repeated_once_the_server_is_known_to_honour_keys(
     assert result(outside, request_, retry) == expected
 
 
+@pytest.mark.parametrize(
+    "replayed", [status(402, idempotency_key="k1"), status(422, idempotency_key="k1")]
+)
+def test_what_a_repetition_is_told_is_the_answer(replayed: Response) -> None:
+    outside, retry = Scripted(status(200, idempotency_key="k0"), LOST, replayed), Retry()
+    run_inline(retry(KEYED, outside))
+    assert result(outside, KEYED, retry) == replayed.status
+
+
+def test_a_streamed_post_whose_head_was_lost_is_repeated_with_its_key() -> None:
+    streamed = msgspec.structs.replace(KEYED, streamed=True)
+    outside, retry = Scripted(status(200, idempotency_key="k0"), LOST, arriving(b"once")), Retry()
+    run_inline(retry(KEYED, outside))
+    assert run_inline(retry(streamed, outside)).arriving is not None
+    first, again = outside.requests[1:]
+    assert again.header("idempotency-key") == first.header("idempotency-key") == "k1"
+
+
 def test_honouring_keys_is_learnt_within_one_call_too() -> None:
     outside = Scripted(status(429, idempotency_key="k1"), LOST, OK)
     assert result(outside, KEYED, Retry()) == 200
@@ -270,3 +289,37 @@ def test_only_what_happened_on_the_way_is_repeated(stop: Exception) -> None:
     with pytest.raises(type(stop)):
         run_inline(Retry()(GET, outside))
     assert len(outside.requests) == 1
+
+
+def going_on(times: int = 1, since: float = 1000.0, deadline: float | None = None) -> Request:
+    broken = Break(LOST, since, times)
+    return Request("GET", "/turns/t1/events", streamed=True, deadline=deadline, resumes=broken)
+
+
+@pytest.mark.parametrize(
+    ("request_", "script", "slept", "expected"),
+    [
+        pytest.param(going_on(), [OK], [], 200, id="at once"),
+        pytest.param(going_on(3), [OK], [1.0], 200, id="in vain before"),
+        pytest.param(going_on(), [REFUSED] * 5 + [OK], [0.5, 1, 2, 2, 2], 200, id="starting anew"),
+        pytest.param(
+            going_on(), [status(502)] * 4 + [OK], [0.5, 1, 2, 2], 200, id="behind a proxy"
+        ),
+        pytest.param(going_on(), [LATE] * 3, [0.5, 1], LATE, id="silent"),
+        pytest.param(going_on(), [status(500)] * 3, [0.5, 1], 500, id="failing"),
+        pytest.param(going_on(since=969.0), [REFUSED] * 3, [0.5, 1], REFUSED, id="long since"),
+        pytest.param(going_on(), [status(503, x_should_retry="false")], [], 503, id="told not to"),
+        pytest.param(going_on(), [status(410)], [], 410, id="gone"),
+        pytest.param(going_on(deadline=1000.0), [], [], LOST, id="too late"),
+        pytest.param(going_on(2, deadline=1000.5), [], [], LOST, id="too late to wait"),
+        pytest.param(
+            going_on(deadline=1001.5), [REFUSED] * 2, [0.5], REFUSED, id="too late to repeat"
+        ),
+    ],
+)
+def test_a_broken_answer_is_gone_on_with(
+    request_: Request, script: list[Answer], slept: list[float], expected: int | TransportError
+) -> None:
+    outside = Scripted(*script)
+    assert result(outside, request_, Retry()) == expected
+    assert (outside.slept, len(outside.requests)) == (slept, len(script))

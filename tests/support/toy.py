@@ -11,7 +11,8 @@ from chatloom.core.errors import ChatloomError, StreamError
 from chatloom.core.event_stream import EventStreamDecoder
 from chatloom.core.operations import Resource, operation, paginated, streaming, typed
 from chatloom.core.pages import AsyncPages
-from chatloom.core.streams import AsyncStream, Reading
+from chatloom.core.reading import Reading
+from chatloom.core.streams import AsyncStream
 
 
 class ToyError(ChatloomError):
@@ -21,8 +22,9 @@ class ToyError(ChatloomError):
 class Words(Reading[str, str]):
     """Each event is a word, or by its name ``usage``, ``error`` or ``done``."""
 
-    def __init__(self) -> None:
-        self._events = EventStreamDecoder(limit=1000)
+    def __init__(self, after: str = "") -> None:
+        self.last_event_id = after
+        self.restart()
         self._words: list[str] = []
 
     @property
@@ -45,6 +47,10 @@ class Words(Reading[str, str]):
                 words.append(said)
         self._words += words
         return words
+
+    def restart(self) -> None:
+        self._events = EventStreamDecoder(limit=1000)
+        self._events.last_event_id = self.last_event_id
 
     def whole(self) -> str:
         return self.text
@@ -79,7 +85,13 @@ class Toy(Resource[Mode]):
     @streaming
     def tell(self) -> AsyncStream[str, str]:
         """Tell a story, word by word."""
-        return AsyncStream(self._opening("/tell", {}), Words())
+        return AsyncStream(self._opening("/tell", {}, "/turns"), Words())
+
+    @streaming
+    def tell_on(self, resume_token: str) -> AsyncStream[str, str]:
+        """Go on with a story."""
+        opening = self._going_on("/turns", resume_token)
+        return AsyncStream(opening, Words(opening.after))
 
     @paginated
     def count(self, start: int = 1) -> AsyncPages[int]:

@@ -152,6 +152,14 @@ def options(client: ChatServerClient, other: AsyncChatServerClient, hooks: Hooks
     ChatServerClient(hoks=hooks)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
+async def going_on(client: ChatServerClient, other: AsyncChatServerClient) -> None:
+    assert_type(client.resume_completion("t:1"), CompletionStream)
+    assert_type(client.with_raw_response.resume_completion("t:1"), CompletionStream)
+    assert_type(other.resume_completion(resume_token="t:1"), AsyncCompletionStream)
+    assert_type(await other.with_raw_response.resume_completion("t:1"), AsyncCompletionStream)
+    client.resume_completion(None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
 def forms_of_messages(client: ChatServerClient) -> None:
     client.create_completion("m", [{"role": "user", "content": "hi"}])
     client.create_completion("m", [{"role": MessageRole.USER, "content": [{"type": "text"}]}])
@@ -194,6 +202,8 @@ def streams(stream: CompletionStream) -> None:
     assert_type(stream.metadata["usage"], UsageInfo | None)
     assert_type(stream.metadata.get("system_fingerprint"), str | None)
     assert_type(stream.completion, ChatCompletionResponse)
+    assert_type(stream.resume_token, str | None)
+    assert_type(stream.cancel(), None)
     assert_type(stream.close(), None)
 
 
@@ -205,6 +215,8 @@ async def async_streams(stream: AsyncCompletionStream) -> None:
     assert_type(stream.headers, Mapping[str, str])
     assert_type(stream.metadata, StreamMetadata)
     assert_type(stream.completion, ChatCompletionResponse)
+    assert_type(stream.resume_token, str | None)
+    assert_type(await stream.cancel(), None)
     assert_type(await stream.close(), None)
 
 

@@ -64,7 +64,7 @@ def test_an_editor_knows_every_call(client: type) -> None:
             assert words in shown
         for name, words in operations(client):
             shown = editor.hover(f"\nraw.{name}")
-            assert "Raw[" in shown
+            assert "Raw[" in shown or "CompletionStream" in shown  # which has its headers with it
             assert not UNTYPED.search(shown), shown
             assert words in shown
 

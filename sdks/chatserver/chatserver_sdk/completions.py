@@ -9,7 +9,14 @@ import msgspec
 
 from chatloom.core.engine import Mode
 from chatloom.core.http import JSON
-from chatloom.core.operations import PerMode, Resource, operation, streamable, typed
+from chatloom.core.operations import (
+    PerMode,
+    Resource,
+    operation,
+    streamable,
+    streaming_as,
+    typed,
+)
 from chatloom.core.raw import Raw
 from chatserver_sdk.models import (
     ChatCompletionResponse,
@@ -23,6 +30,7 @@ Answer = TypeVar("Answer", covariant=True)
 Pieces = TypeVar("Pieces", covariant=True)
 
 _PATH = "/v1/chat/completions"
+_TURNS = "/v1/turns"
 
 
 class CreateCompletion(Protocol[Answer, Pieces]):
@@ -183,7 +191,7 @@ class ChatServer(Resource[Mode]):
             payload["metadata"] = told
         if not stream:
             return self._post(_PATH, payload, _completion)
-        return AsyncCompletionStream(self._opening(_PATH, payload), CompletionReading())
+        return AsyncCompletionStream(self._opening(_PATH, payload, _TURNS), CompletionReading())
 
     create_completion: PerMode[
         CreateCompletion[ChatCompletionResponse, CompletionStream],
@@ -191,6 +199,18 @@ class ChatServer(Resource[Mode]):
         CreateCompletion[Raw[ChatCompletionResponse], CompletionStream],
         CreateCompletion[Coroutine[None, None, Raw[ChatCompletionResponse]], AsyncCompletionStream],
     ] = streamable(_create_completion, CreateCompletion)
+
+    @streaming_as(AsyncCompletionStream, CompletionStream)
+    def resume_completion(self, resume_token: str) -> AsyncCompletionStream:
+        """Go on with a streamed answer, behind what was seen of it.
+
+        *resume_token* is that of a stream, or of the error it ended with; it may come
+        from another process. The stream holds what follows; an answer that still
+        runs is followed to its end. Raises `chatloom.SettingsError` for what is no
+        token, and `ChatServerError` where the server does not have the answer any more.
+        """
+        opening = self._going_on(_TURNS, resume_token)
+        return AsyncCompletionStream(opening, CompletionReading(opening.after))
 
     @operation
     async def list_models(self) -> ModelsResponse:

@@ -10,7 +10,8 @@ import msgspec
 from chatloom.core.errors import StreamError, Truncated
 from chatloom.core.event_stream import EventStreamDecoder
 from chatloom.core.http import JSON, UNREADABLE
-from chatloom.core.streams import AsyncStream, Reading, Stream
+from chatloom.core.reading import Reading
+from chatloom.core.streams import AsyncStream, Stream
 from chatserver_sdk.models import ChatCompletionResponse, UsageInfo
 
 __all__ = ["AsyncCompletionStream", "CompletionStream", "StreamMetadata"]
@@ -82,10 +83,15 @@ def _complaint(chunk: _Chunk, event: str) -> JSON:
 
 
 class CompletionReading(Reading[str, str]):
-    """Reads chunks of a chat completion; the pieces are the text of the first choice."""
+    """Reads chunks of a chat completion; the pieces are the text of the first choice.
 
-    def __init__(self) -> None:
-        self._events = EventStreamDecoder()
+    One that begins behind an event, *after*, may find just the end of the answer.
+    """
+
+    def __init__(self, after: str = "") -> None:
+        self.last_event_id = after
+        self.restart()
+        self._is_rest = bool(after)
         self._texts: list[str] = []
         self._calls: dict[int, dict[str, JSON]] = {}
         self._arguments: dict[int, list[str]] = {}
@@ -133,7 +139,7 @@ class CompletionReading(Reading[str, str]):
     def _end(self) -> None:
         """The server said that it is done; whether the answer is depends on how it ended."""
         reason = self.metadata["finish_reason"]
-        if reason is None:
+        if reason is None and not self._is_rest:
             self.failure = Truncated("the stream ended without saying how its answer did")
         elif reason in _FAILED:
             self.failure = StreamError(f"the answer ended with {reason!r}")
@@ -171,6 +177,11 @@ class CompletionReading(Reading[str, str]):
                 function["name"] = part.function.name
             self._arguments.setdefault(index, []).append(part.function.arguments or "")
         function["arguments"] = "".join(self._arguments.get(index, ()))
+
+    def restart(self) -> None:
+        """Read on in another body."""
+        self._events = EventStreamDecoder()
+        self._events.last_event_id = self.last_event_id
 
     def whole(self) -> str:
         """The text of the answer."""

@@ -79,6 +79,12 @@ class Engine(Generic[Mode]):
         other.seen = seen
         return other
 
+    def unnamed(self) -> Engine[Mode]:
+        """Run over the same outside, for what is part of a call: errors stay the engine's own."""
+        other = copy(self)
+        other.named, other.seen = unnamed, None
+        return other
+
     def request(
         self,
         method: str,

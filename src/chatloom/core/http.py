@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import msgspec
 
 if TYPE_CHECKING:
-    from chatloom.core.errors import ChatloomError
+    from chatloom.core.errors import ChatloomError, TransportError
 
     JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
     """Anything JSON can say."""
@@ -26,6 +26,16 @@ class Timeouts(msgspec.Struct, frozen=True):
     """For a connection, its name lookup and its TLS handshake included."""
     idle: float | None = 600.0
     """For the next bytes, once connected."""
+
+
+class Break(msgspec.Struct, frozen=True):
+    """Why a streamed answer has to be gone on with over another connection."""
+
+    cause: TransportError
+    since: float
+    """When the connection was lost, by `Outside.now`."""
+    times: int = 1
+    """The how manieth time in a row, without anything new in between."""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -47,6 +57,12 @@ class Request(msgspec.Struct, frozen=True):
     """How often to repeat it at most; `None` leaves that to the client's habit."""
     attempt: int = 1
     """The how manieth time it is sent."""
+    resumes: Break | None = None
+    """Set where it goes on with an answer that broke off, as part of the same call.
+
+    Followers of the call's first response are told the pieces; any that are added
+    to this one's are told just the end.
+    """
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -108,6 +124,8 @@ class Ending(msgspec.Struct, frozen=True):
     """The model that answered, where the reading knows it."""
     finish_reason: str | None = None
     """Why the answer ended, in the server's word, where the reading knows it."""
+    resumed: bool = False
+    """It arrived over more than one connection."""
 
 
 class Follower(Protocol):

@@ -44,7 +44,9 @@ from chatloom.core.inline import run_inline
 from chatloom.core.manner import query_pairs
 from chatloom.core.pages import AsyncPages, Pages
 from chatloom.core.raw import Raw
-from chatloom.core.streams import AsyncStream, Opening, Piece, Stream, Whole
+from chatloom.core.reading import Opening, Piece, Whole
+from chatloom.core.streams import AsyncStream, Stream
+from chatloom.core.turns import Place, Turns, wanting_events
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -109,18 +111,32 @@ class Resource(Generic[Mode]):
         except UNREADABLE as error:
             raise self._engine.named(_nonsense(request, response, error)) from error
 
-    def _opening(self, path: str, payload: object) -> Opening:
-        """Prepare a POST whose answer is wanted piece by piece."""
+    def _opening(self, path: str, payload: object, turns: str | None = None) -> Opening:
+        """Prepare a POST whose answer is wanted piece by piece.
+
+        *turns* is where the server has its turns: an answer that breaks off there
+        is gone on with.
+        """
         engine = self._engine
         body = engine.encode(payload)
+        known = None if turns is None else Turns(engine, turns)
 
         async def send() -> Response:
-            request = engine.request("POST", path, (), body, streamed=True)
-            if request.header("accept") is None:
-                request = request.with_header("accept", "text/event-stream")
+            request = wanting_events(engine.request("POST", path, (), body, streamed=True))
+            if known is not None:
+                known.deadline = request.deadline
             return await engine.send(request)
 
-        return Opening(f"POST {path}", send, engine.named)
+        return Opening(f"POST {path}", send, engine.named, known)
+
+    def _going_on(self, turns: str, resume_token: str) -> Opening:
+        """Prepare to read what is behind *resume_token* of an answer that broke off.
+
+        Raises `SettingsError`, before anything is sent, for what is no such token.
+        """
+        known, place = Turns(self._engine, turns), Place.told_by(resume_token)
+        what = f"GET {known.events_of(place.turn)}"
+        return Opening(what, lambda: known.begin(place), self._engine.named, known, place)
 
 
 def _nonsense(request: Request, response: Response, reason: Exception) -> AnswerError:
@@ -271,6 +287,26 @@ def streaming(
 ) -> Streams[P, Piece, Whole]:
     """Offer a method that answers in pieces; a stream has its headers with it in every mode."""
     return PerMode(method, AsyncStream[Any, Any].settled)
+
+
+def streaming_as(
+    awaited: type[A], blocking: type[S]
+) -> Callable[
+    [Callable[Concatenate[Any, P], A]],
+    PerMode[Callable[P, S], Callable[P, A], Callable[P, S], Callable[P, A]],
+]:
+    """Offer a method whose streams are of an SDK's own: *blocking* is what *awaited* settles to."""
+
+    def offer(
+        method: Callable[Concatenate[Any, P], A],
+    ) -> PerMode[Callable[P, S], Callable[P, A], Callable[P, S], Callable[P, A]]:
+        return PerMode(method, _settled)
+
+    return offer
+
+
+def _settled(stream: AsyncStream[Any, Any]) -> Any:
+    return stream.settled()  # the SDK's own, which the class's would not be
 
 
 def paginated(

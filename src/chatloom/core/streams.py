@@ -5,6 +5,10 @@ read (bytes go into a `Reading`, pieces come out), and over, in one of three
 ways: the reading saw the answer's own end; the answer said that it failed, or
 stopped without its end, and the error is raised once; or the caller closed it.
 However it ends, the connection is given back, also when it is merely dropped.
+
+Where the server has named the answer's turn, a lost connection is no end: the
+turn is followed over another one, behind the last event seen, as long as that
+brings anything new.
 """
 
 # A blocking stream is an async one, seen from outside:
@@ -13,69 +17,24 @@ However it ends, the connection is given back, also when it is merely dropped.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Generic, Self
 
-from chatloom.core.errors import ChatloomError, SettingsError, StreamError, Truncated
-from chatloom.core.http import Ending, Response
+from chatloom.core.errors import (
+    ChatloomError,
+    SettingsError,
+    StreamError,
+    TransportError,
+    Truncated,
+)
+from chatloom.core.http import Break, Ending, Response
 from chatloom.core.inline import run_inline
+from chatloom.core.reading import Opening, Piece, Reading, Whole
+from chatloom.core.turns import Place
 
 if TYPE_CHECKING:
-    from chatloom.core.http import JSON, Follower
-
-Piece = TypeVar("Piece")
-Whole = TypeVar("Whole")
-
-
-class Opening:
-    """A request whose answer is wanted piece by piece, ready to be sent."""
-
-    def __init__(
-        self,
-        what: str,
-        send: Callable[[], Coroutine[object, None, Response]],
-        named: Callable[[ChatloomError], ChatloomError],
-    ) -> None:
-        self.what = what
-        """What to call it in errors: method and path."""
-        self.send = send
-        self.named = named
-        """Turns an error into the one the SDK documents."""
-
-
-class Reading(Generic[Piece, Whole]):
-    """Makes sense of one streamed answer: bytes in, pieces out."""
-
-    complete: bool = False
-    """The answer has said that it is whole."""
-    failure: StreamError | None = None
-    """The answer has said that it failed; raised after the pieces before it."""
-    usage: JSON = None
-    """The usage told so far, in the server's words."""
-    last_event_id: str = ""
-
-    @property
-    def model(self) -> str | None:
-        """The model that answers, where it was told."""
-        return None
-
-    @property
-    def finish_reason(self) -> str | None:
-        """Why the answer ended, in the server's word, where it was told."""
-        return None
-
-    @property
-    def text(self) -> str:
-        """The text so far."""
-        raise NotImplementedError
-
-    def feed(self, data: bytes) -> Sequence[Piece]:
-        """Take in the next bytes, ``b""`` at the end; hand out the pieces they complete."""
-        raise NotImplementedError
-
-    def whole(self) -> Whole:
-        """Everything read so far, as one value."""
-        raise NotImplementedError
+    from chatloom.core.http import Follower
 
 
 class AsyncStream(Generic[Piece, Whole]):
@@ -90,10 +49,17 @@ class AsyncStream(Generic[Piece, Whole]):
         self._opening = opening
         self._reading = reading
         self._response: Response | None = None
+        self._followers: tuple[Follower, ...] = ()
+        self._later: tuple[Follower, ...] = ()
         self._pieces: deque[Piece] = deque()
         self._over = False
         self._taken = False
         self._interrupted = False
+        self._cancelled = False
+        self._stopped = False
+        self._resumed = False
+        self._in_vain = 0
+        self._event = reading.last_event_id
 
     @property
     def status_code(self) -> int | None:
@@ -109,6 +75,12 @@ class AsyncStream(Generic[Piece, Whole]):
     def text(self) -> str:
         """The text that has arrived so far."""
         return self._reading.text
+
+    @property
+    def resume_token(self) -> str | None:
+        """How far it was read, as ``TURN:EVENT``; `None` where the server named no turn."""
+        place = self._place()
+        return None if place is None else str(place)
 
     async def collect(self) -> Whole:
         """Read to the end and return the whole answer, with what was read before.
@@ -127,6 +99,25 @@ class AsyncStream(Generic[Piece, Whole]):
         self._interrupted = False
         await self._end(self._ending())
 
+    async def cancel(self) -> None:
+        """Stop the answer at the server, so that it costs nothing more, and close the stream.
+
+        Whoever is reading finds the end. May be called at any time, from any task;
+        an answer that is over stays as it is. Where the server names no turn, it
+        is the same as `close`.
+        """
+        self._cancelled = True
+        await self.close()
+        await self._stop()
+
+    async def _stop(self) -> None:
+        """Have the server stop the turn, once it is known."""
+        place, turns = self._place(), self._opening.turns
+        is_over = self._stopped or self._reading.complete
+        if turns is not None and place is not None and place.is_sound and not is_over:
+            await turns.cancel(place.turn)
+            self._stopped = True
+
     def settled(self) -> Stream[Piece, Whole]:
         """Open the stream and offer it to a blocking caller."""
         return Stream(self)
@@ -135,12 +126,22 @@ class AsyncStream(Generic[Piece, Whole]):
         if self._response is None and not self._over:
             self._take()
             try:
-                self._response = await self._opening.send()
+                self._response = response = await self._opening.send()
+                self._followers = response.followers
             except BaseException:
                 self._over = True  # or the next look would send the request again
                 raise
             finally:
                 self._taken = False
+            if self._was_closed_meanwhile() and self._cancelled:
+                with suppress(ChatloomError):  # who cancelled it has gone on since
+                    await self._stop()
+
+    def _was_closed_meanwhile(self) -> bool:
+        """Give back at once what somebody closed while it was opened."""
+        if self._over:
+            self._abandon()
+        return self._over
 
     async def _fill(self) -> bool:
         """Wait until there are pieces; False when there will be no more."""
@@ -173,10 +174,15 @@ class AsyncStream(Generic[Piece, Whole]):
     async def _read(self) -> Sequence[Piece]:
         response = self._response
         assert response is not None
-        assert response.arriving is not None
+        if (arriving := response.arriving) is None:  # it was closed just now
+            return ()
         try:
-            data = await response.arriving.read()
+            data = await arriving.read()
             pieces = self._reading.feed(data)
+        except TransportError as error:
+            if not self._over:
+                await self._go_on(error)
+            return ()
         except ChatloomError as error:
             if self._over:
                 return ()
@@ -186,11 +192,49 @@ class AsyncStream(Generic[Piece, Whole]):
             raise
         if self._over:  # it was closed while somebody waited for it
             return ()
-        if response.followers:
-            self._pass_on(pieces, response.followers)
+        if self._followers:
+            self._pass_on(pieces, self._followers)
         if not (data or self._reading.complete or self._reading.failure):
-            raise self._broken("the answer ended before it said that it was done")
+            await self._go_on(TransportError("the answer ended before it said that it was done"))
         return pieces
+
+    async def _go_on(self, cause: TransportError) -> None:
+        """Follow the turn over another connection; raise where that cannot be."""
+        response, turns, place = self._response, self._opening.turns, self._place()
+        assert response is not None
+        if turns is None or place is None or not self._can_go_on(place, turns.most):
+            raise self._broken(str(cause)) from cause
+        self._give_up(response)
+        try:
+            again = await turns.go_on(place, Break(cause, turns.now(), self._in_vain))
+        except ChatloomError as error:
+            if self._over:
+                return
+            reason = str(cause) if error is cause else f"{cause}; going on with it failed: {error}"
+            raise self._broken(reason) from error
+        except BaseException:
+            self._interrupt()
+            raise
+        self._reading.restart()
+        self._resumed = True
+        self._later += again.followers
+        response.arriving = again.arriving
+        self._was_closed_meanwhile()
+
+    def _can_go_on(self, place: Place, most: int) -> bool:
+        """Count the breaks in a row without anything new, and say whether to try again."""
+        self._in_vain = 1 if place.event != self._event else self._in_vain + 1
+        self._event = place.event
+        # Without an event's number, what was seen could only be told again.
+        is_known = bool(place.event) or not self._reading.text
+        return is_known and place.is_sound and self._in_vain <= most
+
+    def _place(self) -> Place | None:
+        """How far the answer was read, where the server has named it."""
+        named = self._response.headers.get("x-chatloom-turn") if self._response else None
+        begun = self._opening.place
+        turn = named or (begun.turn if begun is not None else None)
+        return None if turn is None else Place(turn, self._reading.last_event_id)
 
     def _pass_on(self, pieces: Sequence[Piece], followers: Sequence[Follower]) -> None:
         try:
@@ -242,39 +286,50 @@ class AsyncStream(Generic[Piece, Whole]):
         error.status_code = error.status_code or response.status
         error.request_id = response.headers.get("x-request-id")
         error.attempts = response.attempts
-        if turn := response.headers.get("x-chatloom-turn"):
-            error.resume_token = f"{turn}:{self._reading.last_event_id}"
+        error.resume_token = self.resume_token
         return self._opening.named(error)
 
     async def _end(self, ending: Ending) -> None:
         """Give the connection back, and tell the followers."""
         self._over = True
         response = self._response
-        if response is not None and response.arriving is not None:
-            arriving, response.arriving = response.arriving, None
-            try:
+        try:
+            if response is not None and response.arriving is not None:
+                arriving, response.arriving = response.arriving, None
                 await (arriving.finish() if ending.complete else arriving.close())
-            finally:
-                self._tell(ending)
+        finally:
+            self._tell(ending)
 
     def _abandon(self, error: ChatloomError | None = None) -> None:
         """Drop the connection at once, and tell the followers."""
         self._over = True
-        response = self._response
-        if response is not None and response.arriving is not None:
+        if self._response is not None:
+            self._give_up(self._response)
+        if self._followers or self._later:
+            self._tell(self._ending(error))
+
+    def _give_up(self, response: Response) -> None:
+        if response.arriving is not None:
             arriving, response.arriving = response.arriving, None
             arriving.abandon()
-            self._tell(self._ending(error))
 
     def _ending(self, error: ChatloomError | None = None) -> Ending:
         reading = self._reading
-        return Ending(reading.complete, error, reading.usage, reading.model, reading.finish_reason)
+        return Ending(
+            reading.complete,
+            error,
+            reading.usage,
+            reading.model,
+            reading.finish_reason,
+            self._resumed,
+        )
 
     def _tell(self, ending: Ending) -> None:
-        """Tell every follower, and raise the first mishap of any."""
-        assert self._response is not None
+        """Tell every follower, once, and raise the first mishap of any."""
+        followers, self._followers = self._followers, ()
+        later, self._later = self._later, ()
         mishap: Exception | None = None
-        for follower in self._response.followers:
+        for follower in (*followers, *later):
             try:
                 follower.over(ending)
             except Exception as error:
@@ -341,18 +396,36 @@ class Stream(Generic[Piece, Whole]):
         """
         return run_inline(self._source.collect())
 
+    @property
+    def resume_token(self) -> str | None:
+        """How far it was read, as ``TURN:EVENT``; `None` where the server named no turn."""
+        return self._source.resume_token
+
     def close(self) -> None:
         """Give the connection back; iterating afterwards finds nothing more."""
         run_inline(self._source.close())
+
+    def cancel(self) -> None:
+        """Stop the answer at the server, so that it costs nothing more, and close the stream.
+
+        Whoever is reading finds the end. May be called at any time, from any
+        thread; an answer that is over stays as it is. Where the server names no
+        turn, it is the same as `close`.
+        """
+        run_inline(self._source.cancel())
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Piece:
         pieces = self._source._pieces
-        if not pieces and not run_inline(self._source._fill()):
-            raise StopIteration
-        return pieces.popleft()
+        is_there = bool(pieces) or run_inline(self._source._fill())
+        if is_there:
+            try:
+                return pieces.popleft()
+            except IndexError:  # closed just now, from another thread
+                pass
+        raise StopIteration
 
     def __enter__(self) -> Self:
         return self

@@ -206,7 +206,12 @@ class Cache:
             recorded = _Recorded(response.arriving)
             response.arriving = recorded
             response.followers += (
-                _AtTheEnd(lambda ending: keep(recorded.pieces) if ending.complete else None),
+                # Of one that was resumed, the rest came by another way.
+                _AtTheEnd(
+                    lambda ending: (
+                        keep(recorded.pieces) if ending.complete and not ending.resumed else None
+                    )
+                ),
             )
         return response
 

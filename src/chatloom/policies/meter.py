@@ -67,7 +67,7 @@ class Meter:
         return other
 
     async def __call__(self, request: Request, outside: Outside, /) -> Response:
-        if not self._exporters:
+        if not self._exporters or request.resumes is not None:  # a call is measured once
             return await outside.send(request)
         call = called(request, self._provider, self._address, self._port, self._content)
         measuring = _Measuring(self._begin(call), outside, self._content)

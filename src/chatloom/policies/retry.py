@@ -10,7 +10,9 @@
 | ``x-should-retry`` is told | as told            | as told                                   |
 
 A 409 is repeated only on the server's word. Nothing is repeated after the head
-of a streamed answer has arrived.
+of a streamed answer has arrived: such an answer is gone on with, by a request
+that waits here for its turn. As its server may just be starting anew, that is
+repeated for as long as an outage may take.
 """
 
 from __future__ import annotations
@@ -21,10 +23,15 @@ from contextlib import suppress
 import msgspec
 
 from chatloom.core.errors import ConnectError, TransportError
-from chatloom.core.http import Request, Response
+from chatloom.core.http import Break, Request, Response
 from chatloom.core.outside import Outside
 from chatloom.core.wait import asked_wait
 from chatloom.policies.identify import KEY
+
+_STARTING = frozenset({502, 503, 504})
+"""What is told of a server that is not there, by whatever stands before it."""
+_SHORT = 2.0
+"""The longest wait, in seconds, while somebody sits before half an answer."""
 
 
 class Retry:
@@ -32,7 +39,8 @@ class Retry:
 
     Waits ``first_delay * 2**n`` seconds, at most *longest_delay*, less up to a
     quarter by chance; or what the server asks. Asked to wait longer than
-    *patience*, or past the request's deadline, it gives up at once.
+    *patience*, or past the request's deadline, it gives up at once. A broken answer
+    is waited for *outage* seconds where its server cannot be reached.
     """
 
     def __init__(
@@ -42,6 +50,7 @@ class Retry:
         first_delay: float = 0.5,
         longest_delay: float = 8.0,
         patience: float = 120.0,
+        outage: float = 30.0,
         repeats_failed_posts: bool = False,
         repeats_lost_posts: bool = False,
         on_retry: Callable[[Request, float, Response | TransportError], object] | None = None,
@@ -50,6 +59,7 @@ class Retry:
         self._first_delay = first_delay
         self._longest_delay = longest_delay
         self._patience = patience
+        self._outage = outage
         self._repeats_failed_posts = repeats_failed_posts
         self._repeats_lost_posts = repeats_lost_posts
         self.on_retry = on_retry
@@ -57,6 +67,8 @@ class Retry:
         self._keys_honoured = False
 
     async def __call__(self, request: Request, outside: Outside, /) -> Response:
+        if request.resumes is not None:
+            await self._pause(request, request.resumes, outside)
         attempt = 1
         while True:
             failure: TransportError | None = None
@@ -87,6 +99,16 @@ class Retry:
             await outside.sleep(delay)
             attempt += 1
 
+    async def _pause(self, request: Request, broken: Break, outside: Outside) -> None:
+        """Wait before a broken answer is gone on with: the first time not at all."""
+        delay = self._pause_before(broken.times - 1, outside) if broken.times > 1 else 0.0
+        if request.deadline is not None and outside.now() + delay >= request.deadline:
+            raise broken.cause
+        if self.on_retry is not None:
+            self.on_retry(request, delay, broken.cause)
+        if delay:
+            await outside.sleep(delay)
+
     def _delay(
         self,
         request: Request,
@@ -97,7 +119,7 @@ class Retry:
     ) -> float | None:
         """How long to wait before the next attempt; `None` for none."""
         most = self._max_retries if request.max_retries is None else request.max_retries
-        if attempt > most:
+        if attempt > most and not self._is_outage(request, response, failure, outside):
             return None
         if response is not None:
             wanted = self._repeats_answer(request, response)
@@ -110,11 +132,32 @@ class Retry:
         else:
             delay = failure.retry_after if failure is not None else None
         if delay is None:
-            doubled = 2.0 ** min(attempt - 1, 64)
-            longest = min(self._first_delay * doubled, self._longest_delay)
-            delay = longest * (1 - outside.random() / 4)
+            delay = self._pause_before(attempt, outside)
+            if request.resumes is not None:
+                delay = min(delay, _SHORT)
         too_late = request.deadline is not None and outside.now() + delay >= request.deadline
         return None if delay > self._patience or too_late else delay
+
+    def _pause_before(self, attempt: int, outside: Outside) -> float:
+        """How long to wait after so many attempts, where nobody says."""
+        doubled = 2.0 ** min(attempt - 1, 64)
+        longest = min(self._first_delay * doubled, self._longest_delay)
+        return longest * (1 - outside.random() / 4)
+
+    def _is_outage(
+        self,
+        request: Request,
+        response: Response | None,
+        failure: TransportError | None,
+        outside: Outside,
+    ) -> bool:
+        """Whether somebody waits for the rest of an answer, and its server is just not there."""
+        broken = request.resumes
+        if broken is None or outside.now() >= broken.since + self._outage:
+            return False
+        if response is not None:
+            return response.status in _STARTING
+        return isinstance(failure, ConnectError)
 
     def _repeats_answer(self, request: Request, response: Response) -> bool:
         told = response.headers.get("x-should-retry")

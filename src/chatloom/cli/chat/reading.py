@@ -8,7 +8,7 @@ from typing import cast
 from chatloom.core.errors import StreamError, Truncated
 from chatloom.core.event_stream import EventStreamDecoder
 from chatloom.core.http import JSON, UNREADABLE
-from chatloom.core.streams import Reading
+from chatloom.core.reading import Reading
 from chatloom.server.models.driver import Delta, Text
 from chatloom.server.models.openai.chunks import Transcript, read_chunk
 
@@ -39,6 +39,11 @@ class AnswerReading(Reading[Delta, str]):
                 break
         self._texts += [delta.text for delta in deltas if isinstance(delta, Text)]
         return deltas
+
+    def restart(self) -> None:
+        """Read on in another body."""
+        self._events = EventStreamDecoder()
+        self._events.last_event_id = self.last_event_id
 
     def whole(self) -> str:
         """The text of the answer."""
