@@ -311,6 +311,19 @@ def test_a_stream_tells_its_token_as_it_is_read() -> None:
     assert tokens == ["t1:", "t1:0", "t1:1"]
 
 
+def test_a_token_is_behind_what_was_taken_and_not_what_arrived() -> None:
+    stream = ToyClient(Engine(Sync, Scripted(begun(ONCE + UPON + A + DONE)))).tell()
+    tokens = [stream.resume_token for word in stream if word != "a"]
+    assert tokens == ["t1:0", "t1:1"]
+
+
+def test_a_token_stays_where_its_reader_left() -> None:
+    stream = ToyClient(Engine(Sync, Scripted(begun(ONCE + UPON, DONE)))).tell()
+    next(stream)
+    stream.close()
+    assert stream.resume_token == "t1:0"
+
+
 def test_only_a_server_that_names_turns_gives_a_token() -> None:
     assert ToyClient(Engine(Sync, Scripted(arriving(ONCE, DONE)))).tell().resume_token is None
     unopened = AsyncToyClient(Engine(Async, Scripted())).tell()

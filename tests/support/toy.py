@@ -24,6 +24,7 @@ class Words(Reading[str, str]):
 
     def __init__(self, after: str = "") -> None:
         self.last_event_id = after
+        self._seen = [after]
         self.restart()
         self._words: list[str] = []
 
@@ -45,12 +46,16 @@ class Words(Reading[str, str]):
                 self.complete = True
             else:
                 words.append(said)
+                self._seen.append(event.id)
         self._words += words
         return words
 
     def restart(self) -> None:
         self._events = EventStreamDecoder(limit=1000)
         self._events.last_event_id = self.last_event_id
+
+    def event_before(self, waiting: int) -> str:
+        return self._seen[-waiting - 1]
 
     def whole(self) -> str:
         return self.text

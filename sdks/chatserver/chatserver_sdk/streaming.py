@@ -8,7 +8,7 @@ from typing import TypedDict, cast
 import msgspec
 
 from chatloom.core.errors import StreamError, Truncated
-from chatloom.core.event_stream import EventStreamDecoder
+from chatloom.core.event_stream import Event, EventStreamDecoder
 from chatloom.core.http import JSON, UNREADABLE
 from chatloom.core.reading import Reading
 from chatloom.core.streams import AsyncStream, Stream
@@ -92,6 +92,8 @@ class CompletionReading(Reading[str, str]):
         self.last_event_id = after
         self.restart()
         self._is_rest = bool(after)
+        self._before = after
+        self._batch: Sequence[Event] = ()
         self._texts: list[str] = []
         self._calls: dict[int, dict[str, JSON]] = {}
         self._arguments: dict[int, list[str]] = {}
@@ -118,7 +120,9 @@ class CompletionReading(Reading[str, str]):
     def feed(self, data: bytes) -> Sequence[str]:
         """Take in the next bytes; hand out the texts they complete."""
         pieces: list[str] = []
-        for event in self._events.feed(data):
+        self._before = self.last_event_id
+        self._batch = events = self._events.feed(data)
+        for event in events:
             if event.data == b"[DONE]":
                 self._end()
                 break
@@ -183,6 +187,14 @@ class CompletionReading(Reading[str, str]):
         self._events = EventStreamDecoder()
         self._events.last_event_id = self.last_event_id
 
+    def event_before(self, waiting: int) -> str:
+        """The event to go on behind where the last *waiting* texts were never taken."""
+        for number in range(len(self._batch) - 1, -1, -1):
+            waiting -= _texts_in(self._batch[number])
+            if waiting <= 0:
+                return self._batch[number - 1].id if number else self._before
+        return self._before
+
     def whole(self) -> str:
         """The text of the answer."""
         return self.text
@@ -206,6 +218,15 @@ class CompletionReading(Reading[str, str]):
         )
         response.usage = known["usage"] or UsageInfo()
         return response
+
+
+def _texts_in(event: Event) -> int:
+    try:
+        chunk = _decode(event.data)
+    except UNREADABLE:  # the end
+        return 0
+    firsts = [choice.delta for choice in chunk.choices or () if not choice.index]
+    return sum(delta is not None and bool(delta.content) for delta in firsts)
 
 
 def _told(error: JSON) -> StreamError:

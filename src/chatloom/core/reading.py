@@ -66,6 +66,7 @@ class Reading(Generic[Piece, Whole]):
     usage: JSON = None
     """The usage told so far, in the server's words."""
     last_event_id: str = ""
+    """The last event of which everything was taken in."""
 
     @property
     def model(self) -> str | None:
@@ -88,6 +89,13 @@ class Reading(Generic[Piece, Whole]):
 
     def restart(self) -> None:
         """Drop what is half received: the next bytes begin another body, behind the last event."""
+        raise NotImplementedError
+
+    def event_before(self, waiting: int) -> str:
+        """The event to go on behind where the last *waiting* pieces were never taken.
+
+        They are of the bytes that were fed last. Asked rarely, so it may take its time.
+        """
         raise NotImplementedError
 
     def whole(self) -> Whole:

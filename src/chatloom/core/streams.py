@@ -58,6 +58,7 @@ class AsyncStream(Generic[Piece, Whole]):
         self._cancelled = False
         self._stopped = False
         self._resumed = False
+        self._untaken = 0
         self._in_vain = 0
         self._event = reading.last_event_id
 
@@ -78,9 +79,16 @@ class AsyncStream(Generic[Piece, Whole]):
 
     @property
     def resume_token(self) -> str | None:
-        """How far it was read, as ``TURN:EVENT``; `None` where the server named no turn."""
+        """Where to go on behind the pieces taken so far, maybe in another process.
+
+        It has the form ``TURN:EVENT``; `None` where the server named no turn.
+        """
         place = self._place()
-        return None if place is None else str(place)
+        if place is None:
+            return None
+        if waiting := len(self._pieces) + self._untaken:
+            return str(Place(place.turn, self._reading.event_before(waiting)))
+        return str(place)
 
     async def collect(self) -> Whole:
         """Read to the end and return the whole answer, with what was read before.
@@ -95,6 +103,7 @@ class AsyncStream(Generic[Piece, Whole]):
 
     async def close(self) -> None:
         """Give the connection back; iterating afterwards finds nothing more."""
+        self._untaken += len(self._pieces)
         self._pieces.clear()
         self._interrupted = False
         await self._end(self._ending())
@@ -286,7 +295,8 @@ class AsyncStream(Generic[Piece, Whole]):
         error.status_code = error.status_code or response.status
         error.request_id = response.headers.get("x-request-id")
         error.attempts = response.attempts
-        error.resume_token = self.resume_token
+        if (place := self._place()) is not None:  # behind all of the text it tells
+            error.resume_token = str(place)
         return self._opening.named(error)
 
     async def _end(self, ending: Ending) -> None:
@@ -398,7 +408,10 @@ class Stream(Generic[Piece, Whole]):
 
     @property
     def resume_token(self) -> str | None:
-        """How far it was read, as ``TURN:EVENT``; `None` where the server named no turn."""
+        """Where to go on behind the pieces taken so far, maybe in another process.
+
+        It has the form ``TURN:EVENT``; `None` where the server named no turn.
+        """
         return self._source.resume_token
 
     def close(self) -> None:

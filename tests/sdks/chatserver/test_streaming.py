@@ -11,6 +11,7 @@ import pytest
 from chatloom.core.engine import Async, Engine, Sync
 from chatloom.core.errors import StreamError, TransportError, Truncated
 from chatloom.core.http import JSON
+from chatloom.core.manner import Manner
 from chatserver_sdk import (
     AsyncCompletionStream,
     ChatCompletionChoice,
@@ -261,6 +262,34 @@ def test_an_interrupted_stream_tells_where_to_go_on() -> None:
     error = caught.value
     assert (error.resume_token, error.request_id, error.status_code) == ("t1:4", "r1", 200)
     assert (error.text, error.usage) == ("once ", {"total_tokens": 3})
+
+
+def numbered(*blocks: bytes) -> bytes:
+    return b"".join(b"id: %d\n" % number + block for number, block in enumerate(blocks, 1))
+
+
+def test_a_token_is_behind_the_texts_taken_so_far() -> None:
+    body = numbered(chunk({"role": "assistant"}), ONCE, chunk({"content": ""}), UPON, chunk())
+    stream = streamed(body, DONE, x_chatloom_turn="t1")
+    assert [(text, stream.resume_token) for text in stream] == [("once ", "t1:3"), ("upon", "t1:5")]
+
+
+@pytest.mark.parametrize("end", [BARE_END, UPON + BARE_END, UPON + DONE])
+def test_a_token_goes_on_behind_it(end: bytes) -> None:
+    outside = Scripted(arriving(end, x_chatloom_turn="t1"))
+    stream = ChatServer(Engine(Sync, outside, named=documented)).resume_completion("t1:4")
+    assert isinstance(stream, CompletionStream)
+    assert stream.collect() == ("upon" if UPON in end else "")
+    (request,) = outside.requests
+    assert str(request) == "GET /v1/turns/t1/events"
+    assert request.header("last-event-id") == "4"
+
+
+def test_a_stream_goes_on_by_itself() -> None:
+    script = arriving(numbered(ONCE, UPON)[:-9], x_chatloom_turn="t1"), arriving(UPON, DONE)
+    engine = Engine(Sync, Scripted(*script), named=documented, manner=Manner(max_retries=2))
+    stream = ChatServer(engine).create_completion("m", ["hi"], stream=True)
+    assert (stream.collect(), stream.completion.choices[0].finish_reason) == ("once upon", "stop")
 
 
 def test_an_interrupted_stream_is_caught_by_either_name() -> None:
