@@ -305,6 +305,8 @@ def going_on(times: int = 1, since: float = 1000.0, deadline: float | None = Non
         pytest.param(
             going_on(), [status(502)] * 4 + [OK], [0.5, 1, 2, 2], 200, id="behind a proxy"
         ),
+        pytest.param(going_on(), [LOST] * 4 + [OK], [0.5, 1, 2, 2], 200, id="behind a tunnel"),
+        pytest.param(going_on(), [UNREACHED] * 3 + [OK], [0.5, 1, 2], 200, id="unreached"),
         pytest.param(going_on(), [LATE] * 3, [0.5, 1], LATE, id="silent"),
         pytest.param(going_on(), [status(500)] * 3, [0.5, 1], 500, id="failing"),
         pytest.param(going_on(since=969.0), [REFUSED] * 3, [0.5, 1], REFUSED, id="long since"),

@@ -22,7 +22,7 @@ from contextlib import suppress
 
 import msgspec
 
-from chatloom.core.errors import ConnectError, TransportError
+from chatloom.core.errors import ConnectError, TimedOut, TransportError
 from chatloom.core.http import Break, Request, Response
 from chatloom.core.outside import Outside
 from chatloom.core.wait import asked_wait
@@ -157,7 +157,8 @@ class Retry:
             return False
         if response is not None:
             return response.status in _STARTING
-        return isinstance(failure, ConnectError)
+        # What stands before a server that is not there may also accept, and hang up.
+        return isinstance(failure, ConnectError) or not isinstance(failure, TimedOut)
 
     def _repeats_answer(self, request: Request, response: Response) -> bool:
         told = response.headers.get("x-should-retry")
