@@ -14,8 +14,12 @@ from chatloom.cli.chat.listening import Listening
 from chatloom.cli.chat.spending import dollars
 from chatloom.cli.chat.talk import Saying, Talk
 from chatloom.core.errors import ChatloomError, StatusError, TransportError
-from chatloom.core.http import Response
+from chatloom.core.http import Request, Response
+from chatloom.core.secret import Secret
 from chatloom.server.models.driver import Text
+from chatloom.transports.blocking import BlockingTransport
+from faults.plan import at_random
+from faults.proxy import proxied
 from support.live import Live
 from support.scripted import Body, Scripted
 
@@ -126,6 +130,64 @@ def test_leaving_before_the_head_has_come_sends_nothing_more() -> None:
     left.set()
     listening.join()
     assert len(outside.requests) == 1
+
+
+def test_leaving_stops_the_answer_at_the_server(talk_with: NewTalk) -> None:
+    talk = talk_with(SLOW)
+    listening = talk.ask("Tell me a story")
+    heard(listening, words=3)
+    listening.leave()
+    assert listening.turn_id is not None
+    assert talk.client.turn(listening.turn_id).outcome == "cancelled"
+
+
+def test_leaving_while_the_head_comes_stops_the_answer_too() -> None:
+    asked, left = threading.Event(), threading.Event()
+
+    class Slow(Scripted):
+        async def send(self, request: Request) -> Response:
+            answer = await super().send(request)
+            asked.set()
+            assert left.wait(PATIENCE)
+            return answer
+
+    outside = Slow(Response(200, {"x-chatloom-turn": "t1"}, arriving=Body()), Response(200))
+    listening = Talk(ChatClient.at(outside, None), "any").ask("Hello!")
+    assert asked.wait(PATIENCE)
+    listening.leave()
+    left.set()
+    listening.join()
+    assert str(outside.requests[1]) == "POST /v1/turns/t1/cancel"
+
+
+def test_leaving_does_not_wait_for_a_server_that_is_gone() -> None:
+    gone = threading.Event()
+
+    class Gone(Scripted):
+        async def send(self, request: Request) -> Response:
+            if request.path.endswith("/cancel"):
+                assert gone.wait(PATIENCE)
+            return await super().send(request)
+
+    outside = Gone(Response(200, {"x-chatloom-turn": "t1"}, arriving=Silence()), Response(200))
+    listening = Talk(ChatClient.at(outside, None), "any").ask("Hello!")
+    assert listening.take(0.05) == []
+    listening.leave()
+    assert not gone.is_set()
+    gone.set()
+
+
+def test_an_answer_outlives_its_connections(live: Live) -> None:
+    plan = at_random(7, (2000, 9000))
+    with proxied(live.host, live.port, plan) as proxy:
+        client = ChatClient.at(BlockingTransport(proxy.url), Secret("outliving"))
+        talk = Talk(client, "loom/scribe?tokens=200")
+        listening = talk.ask("Tell me a story")
+        text = heard(listening)
+        assert (listening.failure, proxy.cuts > 3) == (None, True)
+    assert listening.turn_id is not None
+    turn = live.call("GET", f"/v1/turns/{listening.turn_id}", key="outliving").json
+    assert (text, turn["outcome"]) == (turn["text"], "complete")
 
 
 def test_an_answer_asked_for_again_stands_beside_the_first(talk_with: NewTalk) -> None:

@@ -34,7 +34,9 @@ class ChatClient(BlockingClient):
         if key:
             policies.append(Authorize(key))
         manner = Manner(
-            timeouts=Timeouts(connect=10), headers=(("user-agent", f"chatloom-chat/{__version__}"),)
+            timeouts=Timeouts(connect=10),
+            max_retries=2,
+            headers=(("user-agent", f"chatloom-chat/{__version__}"),),
         )
         return cls(Engine(Sync, outside, policies, manner=manner))
 
@@ -73,4 +75,5 @@ class ChatClient(BlockingClient):
             payload["system_prompt"] = system
         if conversation_id:
             payload["metadata"] = {"conversation_id": conversation_id}
-        return AsyncStream(self._opening("/v1/chat/completions", payload), AnswerReading(model))
+        opening = self._opening("/v1/chat/completions", payload, "/v1/turns")
+        return AsyncStream(opening, AnswerReading(model))

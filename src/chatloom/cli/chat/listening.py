@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
-from chatloom.core.errors import ChatloomError, TransportError
+from chatloom.core.errors import ChatloomError
 from chatloom.core.http import Request, Response
 from chatloom.core.outside import Outside
 from chatloom.core.streams import Stream
 from chatloom.server.models.driver import Delta
 
 Pieces: TypeAlias = Stream[Delta, str]
+
+_MOMENT = 2.0
 
 _left: ContextVar[threading.Event | None] = ContextVar("left", default=None)
 
@@ -58,15 +61,25 @@ class Listening:
         return deltas
 
     def leave(self) -> None:
-        """Stop listening, and give the connection back."""
+        """Stop listening, and have the server stop the answer, so that it costs no more.
+
+        Waits for that a moment at most: it may be for a server that is gone that
+        nobody wants to listen any longer.
+        """
         self._left.set()
         self.is_over = True
         if self._stream is not None:
-            self._stream.close()
+            stopping = threading.Thread(target=self._stop, args=(self._stream,), daemon=True)
+            stopping.start()
+            stopping.join(_MOMENT)
 
     def join(self) -> None:
         """Wait until nothing more is read."""
         self._thread.join()
+
+    def _stop(self, stream: Pieces) -> None:
+        with suppress(ChatloomError):  # what nobody reads is stopped after a while anyway
+            stream.cancel()
 
     def _listen(self) -> None:
         _left.set(self._left)
@@ -75,6 +88,8 @@ class Listening:
                 self._stream = stream
                 self.turn_id = stream.headers.get("x-chatloom-turn")
                 if self._left.is_set():
+                    _left.set(None)
+                    self._stop(stream)
                     return
                 for delta in stream:
                     self._arrived.put(delta)
@@ -93,5 +108,5 @@ class UnlessLeft:
     async def __call__(self, request: Request, outside: Outside, /) -> Response:
         left = _left.get()
         if left is not None and left.is_set():
-            raise TransportError("nobody waits for this answer any more")
+            raise ChatloomError("nobody waits for this answer any more")  # nor for a repetition
         return await outside.send(request)
