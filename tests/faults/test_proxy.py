@@ -98,16 +98,32 @@ def test_a_half_closed_request_may_still_be_answered() -> None:
 
 
 def test_a_refused_connection_never_reaches_the_server() -> None:
-    with through(answers, Fault("refuse")) as (proxy, client, server):
-        assert heard(client) == (b"", "reset")
+    with serving(answers) as server:
+        with proxied("127.0.0.1", server.port, in_turn(Fault("refuse"))) as proxy:
+            check_refused(proxy)
     assert (server.connections, proxy.done["refuse"]) == (0, 1)
 
 
-@pytest.mark.parametrize(("talk", "end"), [(leaves, "end"), (crashes, "reset")])
-def test_without_a_fault_all_passes_and_so_does_its_end(talk: Talk, end: str) -> None:
-    with through(talk, Fault()) as (proxy, client, _):
-        assert heard(client) == (WORDS, end)
+def check_refused(proxy: Proxy) -> None:
+    """Check that it resets at once, maybe before the client knows that it is connected."""
+    with (
+        pytest.raises(ConnectionResetError),
+        socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as client,
+    ):
+        client.recv(1)
+
+
+def test_without_a_fault_all_passes_and_so_does_its_end() -> None:
+    with through(leaves, Fault()) as (proxy, client, _):
+        assert heard(client) == (WORDS, "end")
     assert proxy.cuts == 0
+
+
+def test_a_servers_own_reset_is_passed_on() -> None:
+    with through(crashes, Fault()) as (proxy, client, _):
+        told, end = heard(client)
+    assert (end, proxy.cuts) == ("reset", 0)
+    assert WORDS.startswith(told)  # a reset may overtake what was said before it
 
 
 def test_each_connection_has_its_own_fault() -> None:
@@ -130,8 +146,7 @@ def test_an_answer_may_trickle() -> None:
 
 def test_a_server_that_is_gone_is_told_as_a_reset() -> None:
     with proxied("127.0.0.1", 1, in_turn(Fault())) as proxy:
-        with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as client:
-            assert heard(client) == (b"", "reset")
+        check_refused(proxy)
         assert proxy.done["unreachable"] == 1
 
 
