@@ -205,15 +205,12 @@ def test_content_may_come_in_parts(live: Live, key: str) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_silent_stream_says_that_it_is_still_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(completions, "SILENCE", 0.01)
+async def test_a_silent_stream_says_that_it_is_still_there(tmp_path: Path) -> None:
     silence = asyncio.Event()
     async with a_house(tmp_path, silence, WHOLE) as house:
-        turn = await house.turns.begin(house.ask())
+        turn = await house.begun()
         pieces: list[bytes] = []
-        async for piece in completions.write_stream(turn, separate_usage=False):
+        async for piece in completions.write_stream(turn, turn.read(silence=0.01)):
             pieces.append(piece)
             if len(pieces) == 3:
                 silence.set()

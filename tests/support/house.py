@@ -113,9 +113,15 @@ class House:
             end_user=end_user,
         )
 
+    async def begun(self, ask: Ask | None = None) -> LiveTurn:
+        """Begin a turn."""
+        turn, _ = await self.turns.begin(ask or self.ask())
+        assert isinstance(turn, LiveTurn)
+        return turn
+
     async def settled(self, ask: Ask | None = None) -> LiveTurn:
         """Take a turn, and wait for its end."""
-        turn = await self.turns.begin(ask or self.ask())
+        turn = await self.begun(ask)
         await turn.ended()
         return turn
 

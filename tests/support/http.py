@@ -108,9 +108,17 @@ class Caller:
         with self._sent(method, path, body, key, headers) as response:
             return Answer(response.status, _lower(response), response.read())
 
-    def complete(self, content: object, *, key: str = "any-key", **fields: object) -> Answer:
+    def complete(
+        self,
+        content: object,
+        *,
+        key: str = "any-key",
+        headers: Headers | None = None,
+        **fields: object,
+    ) -> Answer:
         """Ask for a completion; *content* is the user's words, or all messages."""
-        return self.call("POST", "/v1/chat/completions", completion(content, **fields), key=key)
+        body = completion(content, **fields)
+        return self.call("POST", "/v1/chat/completions", body, key=key, headers=headers)
 
     def events(
         self,
@@ -122,11 +130,16 @@ class Caller:
     ) -> Events:
         """Ask for a streamed completion, and read it to its end."""
         with self.stream(content, key=key, headers=headers, **fields) as response:
-            try:
-                raw, ended = response.read(), True
-            except http.client.IncompleteRead as cut:
-                raw, ended = cut.partial, False
-            return Events(response.status, _lower(response), raw, ended)
+            return _told(response)
+
+    def follow(
+        self, turn_id: str, after: int | None = None, *, key: str = "any-key", query: str = ""
+    ) -> Events:
+        """Read the events of a turn behind the one numbered *after*, to their end."""
+        headers = {} if after is None else {"Last-Event-ID": str(after)}
+        path = f"/v1/turns/{turn_id}/events{query}"
+        with self._sent("GET", path, None, key, headers) as response:
+            return _told(response)
 
     @contextmanager
     def stream(
@@ -160,6 +173,11 @@ class Caller:
         finally:
             connection.close()
 
+    def send_and_leave(self, request: bytes) -> None:
+        """Send bytes as they are, and wait for no answer."""
+        with socket.create_connection((self.host, self.port), timeout=30) as connection:
+            connection.sendall(request)
+
     def raw(self, request: bytes) -> bytes:
         """Send bytes as they are, and read until the server closes."""
         with socket.create_connection((self.host, self.port), timeout=30) as connection:
@@ -168,6 +186,14 @@ class Caller:
             while piece := connection.recv(65536):
                 pieces.append(piece)
         return b"".join(pieces)
+
+
+def _told(response: http.client.HTTPResponse) -> Events:
+    try:
+        raw, ended = response.read(), True
+    except http.client.IncompleteRead as cut:
+        raw, ended = cut.partial, False
+    return Events(response.status, _lower(response), raw, ended)
 
 
 def completion(content: object, **fields: object) -> dict[str, object]:

@@ -13,7 +13,7 @@ from chatloom.server.call import BrokenOff, Call, LastPiece, Reply, StreamedRepl
 from chatloom.server.guards import check_host, check_origin
 from chatloom.server.identity import require
 from chatloom.server.ids import new_id
-from chatloom.server.protocols import chatloom, chatserver, documentation
+from chatloom.server.protocols import chatloom, chatserver, documentation, turns
 from chatloom.server.protocols.envelopes import owner_of, refuse
 from chatloom.server.refusal import Refusal
 from chatloom.server.routes import Route, RouteTable
@@ -24,6 +24,7 @@ _log = logging.getLogger("chatloom.server")
 
 ROUTES: tuple[Route, ...] = (
     *chatserver.ROUTES,
+    *turns.ROUTES,
     *chatloom.ROUTES,
     *documentation.routes(lambda: ROUTES),
 )
@@ -57,6 +58,7 @@ class App:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
+        await self._services.turns.recover()
         tidying = asyncio.create_task(self._services.tidy())
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -65,30 +67,42 @@ class App:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = _headers(scope)
-        path = scope["path"]
-        route: Route | None = None
-        request_id = _request_id(headers)
-        try:
-            check_host(headers.get("host"), self._hosts)
-            check_origin(headers, dev=self._services.dev)
-            methods, parts = self._table.find(path)
-            route = _route(methods, scope)
-            call = Call(self._services, scope, receive, headers, parts)
-            if route.scope != "public":
-                call.key = await self._admit(headers, route)
-            reply = await route.endpoint(call)
-        except Refusal as refusal:
-            reply = refuse(refusal, route.owner if route else owner_of(path))
-        except Exception:
-            _log.exception("%s %s failed (request %s)", scope["method"], path, request_id)
-            broken = Refusal("internal", "the server failed; its log says why", code="internal")
-            reply = refuse(broken, route.owner if route else owner_of(path))
+        call = Call(self._services, scope, receive, _headers(scope))
+        request_id = _request_id(call.headers)
         common = (*_SECURITY, (b"x-request-id", request_id.encode()))
-        if isinstance(reply, StreamedReply):
-            await _send_stream(reply, common, send)
-        else:
-            await _send_whole(reply, common, send)
+        try:
+            reply = await self._reply(call, request_id)
+            if isinstance(reply, StreamedReply):
+                await _send_stream(reply, common, send)
+            else:
+                await _send_whole(reply, common, send)
+        except BrokenOff:
+            # Returning without a last body makes the server cut the connection: no client can
+            # take what it got for the whole answer.
+            return
+        finally:
+            call.over()
+
+    async def _reply(self, call: Call, request_id: str) -> Reply | StreamedReply:
+        path = call.scope["path"]
+        owner = None
+        try:
+            check_host(call.headers.get("host"), self._hosts)
+            check_origin(call.headers, dev=self._services.dev)
+            methods, call.parts = self._table.find(path)
+            call.route = route = _route(methods, call.scope)
+            owner = route.owner
+            if route.scope != "public":
+                call.key = await self._admit(call.headers, route)
+            return await route.endpoint(call)
+        except Refusal as refusal:
+            return refuse(refusal, owner or owner_of(path))
+        except BrokenOff:
+            raise
+        except Exception:
+            _log.exception("%s %s failed (request %s)", call.scope["method"], path, request_id)
+            broken = Refusal("internal", "the server failed; its log says why", code="internal")
+            return refuse(broken, owner or owner_of(path))
 
     async def _admit(self, headers: Mapping[str, str], route: Route) -> Key:
         key = await self._services.identity.of(credential_of(headers))
@@ -172,14 +186,9 @@ async def _send_stream(
         *reply.headers,
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    try:
-        async for piece in reply.pieces:
-            more = not isinstance(piece, LastPiece)
-            await send({"type": "http.response.body", "body": piece, "more_body": more})
-            if not more:
-                return
-    except BrokenOff:
-        # Returning without a last body makes the server cut the connection: no client can
-        # take what it got for the whole answer.
-        return
+    async for piece in reply.pieces:
+        more = not isinstance(piece, LastPiece)
+        await send({"type": "http.response.body", "body": piece, "more_body": more})
+        if not more:
+            return
     await send({"type": "http.response.body", "body": b""})

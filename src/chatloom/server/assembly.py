@@ -25,7 +25,7 @@ def assemble(
         store=store,
         identity=Identity(store, dev=dev, control=control),
         registry=registry,
-        turns=Turns(store, registry),
+        turns=Turns(store, registry, settings.cancel_unread_after),
         dev=dev,
     )
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import msgspec
 from starlette.datastructures import QueryParams
@@ -15,6 +15,8 @@ from chatloom.core.http import JSON
 from chatloom.server.refusal import Refusal, invalid
 
 if TYPE_CHECKING:
+    from chatloom.server.chat.telling import Reader, Telling
+    from chatloom.server.routes import Route
     from chatloom.server.services import Services
     from chatloom.server.store.contract import Key
 
@@ -34,25 +36,68 @@ _SLOWEST_PIECE = 60.0
 """Seconds between two pieces of a body."""
 
 
-class Call:
-    """One request on its way to an endpoint; `key` is set once it is known."""
+class Departure:
+    """Tells when the client of a connection has left; the server's connection puts it in scope."""
 
+    def __init__(self) -> None:
+        self.has_left = False
+        self.watcher: Callable[[], object] | None = None
+
+    def leave(self) -> None:
+        """Take note that the connection is lost."""
+        self.has_left = True
+        if self.watcher is not None:
+            self.watcher()
+
+
+DEPARTURE = "chatloom.departure"
+
+
+class Call:
+    """One request on its way to an endpoint; on that way it learns its route, then its key."""
+
+    route: Route
+    parts: Mapping[str, str]
+    """What stands in the ``{name}`` places of the route's path."""
     key: Key
 
     def __init__(
-        self,
-        services: Services,
-        scope: Scope,
-        receive: Receive,
-        headers: Mapping[str, str],
-        parts: Mapping[str, str],
+        self, services: Services, scope: Scope, receive: Receive, headers: Mapping[str, str]
     ) -> None:
         self.services = services
         self.scope = scope
         self.headers = headers
-        self.parts = parts
-        """What stands in the ``{name}`` places of the route's path."""
         self._receive = receive
+        self._reader: Reader | None = None
+        self._watching: asyncio.Task[None] | None = None
+
+    def reader(self, turn: Telling, after: int = 0, *, silence: float | None = None) -> Reader:
+        """Read *turn* until the client leaves, or the answer is over."""
+        reader = self._reader = turn.read(after, silence=silence)
+        departure = cast("Departure | None", self.scope.get(DEPARTURE))
+        if departure is None:
+            self._watching = asyncio.create_task(self._watch(reader))
+        else:
+            departure.watcher = reader.leave
+            if departure.has_left:
+                reader.leave()
+        return reader
+
+    async def _watch(self, reader: Reader) -> None:
+        """Find out what other servers' connections do not tell by themselves."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        reader.leave()
+
+    def over(self) -> None:
+        """Take note that the answer is over, whichever way."""
+        if self._reader is None:
+            return
+        if self._watching is not None:
+            self._watching.cancel()
+        else:
+            cast("Departure", self.scope[DEPARTURE]).watcher = None
+        self._reader.leave()
 
     @property
     def query(self) -> QueryParams:

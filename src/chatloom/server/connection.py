@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from chatloom.server.call import DEPARTURE, Departure
 
 LONGEST_HEAD = 64 * 1024
 """Bytes."""
@@ -23,6 +26,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
+        self._departure = Departure()
         self._head = 0
         self._in_head = True
         self._limit: asyncio.TimerHandle | None = None
@@ -34,6 +38,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         super().connection_lost(exc)
+        self._departure.leave()
 
     def data_received(self, data: bytes) -> None:
         if self._in_head:
@@ -48,6 +53,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        cast("dict[str, object]", self.scope)[DEPARTURE] = self._departure
         self._in_head = True
 
     def on_headers_complete(self) -> None:

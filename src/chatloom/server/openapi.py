@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from chatloom import __version__
+from chatloom.server.protocols.completions import LONGEST_KEY
 from chatloom.server.protocols.envelopes import STATUS
 from chatloom.server.routes import Route
 from chatloom.wire.openai import ErrorBody
@@ -64,10 +65,28 @@ def _operation(route: Route, refs: dict[type, Document]) -> Document:
 
 
 def _parameters(route: Route) -> list[Document]:
-    return [
+    parts = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in re.findall(r"{(\w+)", route.path)
     ]
+    headers = [IDEMPOTENCY_KEY] if route.paid else []
+    headers += [LAST_EVENT_ID] if route.streams is not None else []
+    return [*parts, *headers]
+
+
+IDEMPOTENCY_KEY: Document = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Names the request: repeated with it, it joins the turn that was begun"
+    " before, and costs nothing more.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY},
+}
+LAST_EVENT_ID: Document = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "description": "The last event of this turn that the reader saw: what follows is told.",
+    "schema": {"type": "integer", "minimum": 0},
+}
 
 
 def _responses(route: Route, refs: dict[type, Document]) -> Document:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from chatloom.core.errors import SettingsError
 from chatloom.core.secret import Secret
@@ -57,6 +59,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     hosts: list[str] = []
     """Host names under which the server may be addressed, beside loopback and plain addresses."""
     max_body_bytes: int = 20 * 1024 * 1024
+    cancel_unread_after: Annotated[float, Meta(gt=0)] = 30.0
+    """Seconds after which a turn that nobody reads is cancelled, unless its key lets it run."""
     client: dict[str, object] = {}
     """Left to the SDKs, which may share the file."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chatloom.server.call import BrokenOff
-from chatloom.server.chat import live
+from chatloom.server.chat import live, settling
 from chatloom.server.chat.live import LiveTurn
 from chatloom.server.chat.message import Message
 from chatloom.server.models.driver import Delta, Finish, ProviderError, Served, Text, Usage
@@ -100,7 +100,7 @@ async def test_one_unfinished_choice_of_two_is_a_truncation(tmp_path: Path) -> N
 
 async def test_a_turn_cancelled_at_once_leaves_and_costs_nothing(tmp_path: Path) -> None:
     async with a_house(tmp_path, WHOLE) as house:
-        turn = await house.turns.begin(house.ask())
+        turn = await house.begun()
         turn.cancel()
         async with asyncio.timeout(10):
             await turn.ended()
@@ -112,7 +112,7 @@ async def test_a_turn_cancelled_at_once_leaves_and_costs_nothing(tmp_path: Path)
 
 async def test_a_turn_cancelled_while_it_waits_leaves_and_costs_nothing(tmp_path: Path) -> None:
     async with a_house(tmp_path, asyncio.Event(), WHOLE) as house:
-        turn = await house.turns.begin(house.ask())
+        turn = await house.begun()
         await asyncio.sleep(0)
         turn.cancel()
         await turn.ended()
@@ -122,8 +122,8 @@ async def test_a_turn_cancelled_while_it_waits_leaves_and_costs_nothing(tmp_path
 
 async def test_a_turn_cancelled_after_output_keeps_and_charges_it(tmp_path: Path) -> None:
     async with a_house(tmp_path, SOME, asyncio.Event()) as house:
-        turn = await house.turns.begin(house.ask())
-        await turn.change()
+        turn = await house.begun()
+        await anext(turn.read())
         turn.cancel()
         turn.cancel()
         await turn.ended()
@@ -145,7 +145,7 @@ async def test_cancelling_a_settled_turn_does_nothing(tmp_path: Path) -> None:
 
 async def read(turn: LiveTurn, pause: float = 0, after: int = 0) -> list[Delta]:
     told: list[Delta] = []
-    async for batch in turn.follow(after):
+    async for batch in turn.read(after):
         told += batch
         await asyncio.sleep(pause)
     return told
@@ -154,7 +154,7 @@ async def read(turn: LiveTurn, pause: float = 0, after: int = 0) -> list[Delta]:
 async def test_readers_of_every_speed_see_the_same(tmp_path: Path) -> None:
     words: list[Step] = [[Text(f"{number} ")] for number in range(50)]
     async with a_house(tmp_path, *words, [Finish("stop"), Usage(1, 50)]) as house:
-        turn = await house.turns.begin(house.ask())
+        turn = await house.begun()
         readers = [read(turn), read(turn, 0.001), read(turn, 0.02), read(turn, after=10)]
         fast, slow, slowest, later = await asyncio.gather(*readers)
         assert fast == slow == slowest == turn.said
@@ -165,9 +165,9 @@ async def test_readers_of_every_speed_see_the_same(tmp_path: Path) -> None:
 async def test_a_reader_who_leaves_or_sleeps_harms_nobody(tmp_path: Path) -> None:
     go = asyncio.Event()
     async with a_house(tmp_path, SOME, go, WHOLE) as house:
-        turn = await house.turns.begin(house.ask())
+        turn = await house.begun()
         leaving, staying = asyncio.create_task(read(turn)), asyncio.create_task(read(turn))
-        asleep = turn.follow()
+        asleep = turn.read()
         assert await anext(asleep) == SOME
         await asyncio.sleep(0)
         leaving.cancel()
@@ -202,9 +202,9 @@ async def test_deltas_are_committed_before_they_are_told(tmp_path: Path) -> None
     async with a_house(tmp_path, *words, WHOLE, open_store=Recording) as house:
         store = house.store
         assert isinstance(store, Recording)
-        turn = await house.turns.begin(house.ask())
+        turn = await house.begun()
         told = 0
-        async for batch in turn.follow():
+        async for batch in turn.read():
             told += len(batch)
             assert told <= store.committed or turn.id in store.settled
         assert store.committed == 20
@@ -215,7 +215,7 @@ async def told_until_broken(turn: LiveTurn) -> bytes:
     """What a reader over HTTP is told of a turn that fails."""
     told = b""
     try:
-        async for piece in write_stream(turn, separate_usage=False):
+        async for piece in write_stream(turn, turn.read()):
             told += piece
     except BrokenOff:
         return told
@@ -233,7 +233,7 @@ async def test_an_end_that_cannot_be_stored_is_a_failure(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with a_house(tmp_path, SOME, WHOLE, open_store=Unsettling) as house:
-        turn = await house.turns.begin(house.ask())
+        turn = await house.begun()
         told = await told_until_broken(turn)
         assert b"All" in told
         assert b"could not be stored" in told
@@ -261,7 +261,7 @@ async def test_a_turn_whose_end_could_not_be_stored_is_closed_later_free_of_char
 ) -> None:
     monkeypatch.setattr(live, "RELEASE_PAUSES", (0.0,))
     async with a_house(tmp_path, WHOLE, open_store=Hesitant) as house:
-        turn = await house.turns.begin(house.ask())
+        turn = await house.begun()
         await told_until_broken(turn)
         for _ in range(5000):
             if house.turns.live(house.account_id, turn.id) is None:
@@ -279,10 +279,10 @@ async def test_an_answer_that_makes_no_node_does_not_keep_its_turn_open(
     def cannot(*_: object, **__: object) -> list[Node]:
         raise ValueError("no node can be made of it")
 
-    monkeypatch.setattr(live, "grow", cannot)
+    monkeypatch.setattr(settling, "grow", cannot)
     monkeypatch.setattr(live, "RELEASE_PAUSES", (0.0,))
     async with a_house(tmp_path, WHOLE) as house:
-        turn = await house.turns.begin(house.ask())
+        turn = await house.begun()
         await told_until_broken(turn)
         for _ in range(5000):
             if house.turns.live(house.account_id, turn.id) is None:
@@ -323,7 +323,7 @@ async def test_a_turn_cancelled_while_it_commits_stops_the_provider(tmp_path: Pa
     async with a_house(tmp_path, SOME, WHOLE, open_store=Slow) as house:
         store = house.store
         assert isinstance(store, Slow)
-        turn = await house.turns.begin(house.ask())
+        turn = await house.begun()
         await store.begun.wait()
         turn.cancel()
         await turn.ended()
@@ -334,11 +334,11 @@ async def test_a_turn_cancelled_while_it_commits_stops_the_provider(tmp_path: Pa
 async def test_stopping_lets_turns_end_for_a_while(tmp_path: Path) -> None:
     go = asyncio.Event()
     async with a_house(tmp_path, SOME, go, WHOLE) as house:
-        turn = await house.turns.begin(house.ask())
+        turn = await house.begun()
         stopping = asyncio.create_task(house.turns.close(10))
-        await turn.change()
+        await anext(turn.read())
         with pytest.raises(Refusal, match="stopping"):
-            await house.turns.begin(house.ask())
+            await house.begun()
         go.set()
         await stopping
         assert turn.outcome == "complete"
@@ -346,9 +346,9 @@ async def test_stopping_lets_turns_end_for_a_while(tmp_path: Path) -> None:
 
 async def test_stopping_cancels_turns_that_take_too_long(tmp_path: Path) -> None:
     async with a_house(tmp_path, SOME, asyncio.Event()) as house:
-        turns = [await house.turns.begin(house.ask()) for _ in range(3)]
+        turns = [await house.begun() for _ in range(3)]
         for turn in turns:
-            await anext(turn.follow())
+            await anext(turn.read())
         await house.turns.close(0.01)
         assert [turn.outcome for turn in turns] == ["cancelled"] * 3
         assert (await house.store.check()).open_turns == []
@@ -357,7 +357,7 @@ async def test_stopping_cancels_turns_that_take_too_long(tmp_path: Path) -> None
 async def test_a_running_turn_is_known_to_its_account_alone(tmp_path: Path) -> None:
     go = asyncio.Event()
     async with a_house(tmp_path, go, WHOLE) as house:
-        turn = await house.turns.begin(house.ask())
+        turn = await house.begun()
         assert house.turns.live(house.account_id, turn.id) is turn
         assert house.turns.live("somebody", turn.id) is None
         go.set()

@@ -7,6 +7,7 @@ import msgspec
 from chatloom.core.http import JSON
 from chatloom.server.chat.message import Message
 from chatloom.server.models.driver import Parameters
+from chatloom.server.store.contract import Repetition, Unread
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +33,11 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """Kept with the turn, and with the conversation it starts."""
     attempt_key: str = ""
     """The same for every repetition of one request."""
+    repetition: Repetition | None = None
+    """What tells a repetition of it; `None` where the caller gave no idempotency key."""
+    told_as: str = ""
+    """How the protocol tells its answer, in that protocol's own words; kept with the turn."""
+    unread: Unread = "cancel"
 
     @property
     def names_a_place(self) -> bool:

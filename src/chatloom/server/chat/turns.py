@@ -1,62 +1,102 @@
-"""Beginning turns, and keeping those that run."""
+"""Beginning turns, keeping those that run, finding those that ran."""
 
 from __future__ import annotations
 
 import asyncio
-
-import msgspec
+import logging
+from collections.abc import Mapping
 
 from chatloom.server.chat.ask import Ask
 from chatloom.server.chat.live import LiveTurn
-from chatloom.server.chat.message import Message
-from chatloom.server.chat.place import Place, find_place
-from chatloom.server.chat.tree import canonical
-from chatloom.server.ids import milliseconds, new_id
-from chatloom.server.models.driver import Prompt, Usage
-from chatloom.server.models.registry import Registry, Resolved
-from chatloom.server.refusal import Refusal
-from chatloom.server.store.contract import Opening, Store
+from chatloom.server.chat.opening import opening_of, prompt_of
+from chatloom.server.chat.place import find_place
+from chatloom.server.chat.recovery import settled
+from chatloom.server.chat.settling import Growing
+from chatloom.server.chat.telling import Telling
+from chatloom.server.models.registry import Registry
+from chatloom.server.refusal import Refusal, not_found
+from chatloom.server.store.contract import (
+    BudgetExceeded,
+    Concern,
+    Repetition,
+    Store,
+    Turn,
+)
 
-UNLIMITED_ANSWER = 4096
-"""Tokens set aside for an answer whose length nobody limited."""
-LONGEST_ANSWER = 1_000_000
-"""Tokens beyond which nothing is set aside, whatever a request allows."""
+_log = logging.getLogger("chatloom.turns")
+
+PATIENCE = 30.0
+"""Seconds after which a turn that nobody reads is cancelled."""
 
 
 class Turns:
     """All turns of one server."""
 
-    def __init__(self, store: Store, registry: Registry) -> None:
+    def __init__(self, store: Store, registry: Registry, patience: float = PATIENCE) -> None:
         self._store = store
         self._registry = registry
+        self._patience = patience
         self._live: dict[str, LiveTurn] = {}
+        self._claims: dict[tuple[str, bytes], _Claim] = {}
         self.closing = False
+
+    @property
+    def running(self) -> int:
+        """How many run."""
+        return len(self._live)
 
     def live(self, account_id: str, id: str) -> LiveTurn | None:
         """The running turn of this id, in this account."""
         turn = self._live.get(id)
         return turn if turn is not None and turn.opening.account_id == account_id else None
 
-    async def begin(self, ask: Ask) -> LiveTurn:
+    async def begin(self, ask: Ask) -> tuple[Telling, bool]:
         """Store a turn and its reservation, then dispatch it.
 
-        Raises `UnknownModel`, `Refusal`, or `ProviderError` for what the model
-        cannot obey; then nothing is stored.
+        A repetition of a request joins the turn which that began, running or
+        over; then the second value is True. Raises `UnknownModel`, `Refusal`, or
+        `ProviderError` for what the model cannot obey; then nothing is stored.
         """
-        if self.closing:
-            raise Refusal("unavailable", "the server is stopping", code="stopping", repeatable=True)
-        resolved = self._registry.resolve(ask.model)
-        place = await find_place(self._store, ask)
-        prompt = _prompt(ask, place, resolved)
-        resolved.driver.check(prompt)
-        opening = _opening(ask, place, resolved, prompt)
-        price_id = await self._store.open_turn(opening)
-        turn = LiveTurn(
-            self._store, resolved.driver, prompt, opening, price_id, place.parent, place.new
-        )
-        self._live[turn.id] = turn
-        turn.start().add_done_callback(lambda _: self._live.pop(turn.id, None))
-        return turn
+        if ask.repetition is None:
+            return await self._begin(ask), False
+        name = (ask.account_id, ask.repetition.key_digest)
+        while (claim := self._claims.get(name)) is not None:
+            _check_same(ask.repetition, claim.repetition.body_digest)
+            if (turn := await asyncio.shield(claim.turn)) is not None:
+                return turn, True
+            # The first one was refused, as if it had never come.
+        claim = self._claims[name] = _Claim(ask.repetition)
+        try:
+            if (past := await self._begun_before(ask.account_id, ask.repetition)) is not None:
+                del self._claims[name]
+                claim.turn.set_result(past)
+                return past, True
+            live = await self._begin(ask, name)
+        except BaseException:
+            del self._claims[name]
+            claim.turn.set_result(None)
+            raise
+        claim.turn.set_result(live)
+        return live, False
+
+    async def telling(self, account_id: str, id: str) -> Telling:
+        """The turn of this id, running or over. Raises `Refusal` for none in this account."""
+        live = self.live(account_id, id)
+        if live is not None:
+            return live
+        turn = await self._store.turn(account_id, id)
+        if turn is None:
+            raise not_found("turn")
+        return await self._past(turn)
+
+    async def recover(self) -> int:
+        """Settle what a crash left open; dispatch nothing. Returns how many turns that were."""
+        unfinished = await self._store.open_turns()
+        for one in unfinished:
+            await self._store.settle(await settled(self._store, one))
+        if unfinished:
+            _log.warning("%d turns that a crash left open were settled", len(unfinished))
+        return len(unfinished)
 
     async def close(self, grace: float) -> None:
         """Begin no more; let running turns end for *grace* seconds, then cancel them."""
@@ -70,54 +110,93 @@ class Turns:
         if late:
             await asyncio.wait(late)
 
+    async def _begin(self, ask: Ask, claimed: tuple[str, bytes] | None = None) -> LiveTurn:
+        if self.closing:
+            raise Refusal("unavailable", "the server is stopping", code="stopping", repeatable=True)
+        resolved = self._registry.resolve(ask.model)
+        place = await find_place(self._store, ask)
+        prompt = prompt_of(ask, place, resolved)
+        resolved.driver.check(prompt)
+        opening = opening_of(ask, place, resolved, prompt)
+        try:
+            price_id = await self._store.open_turn(opening)
+        except BudgetExceeded as exceeded:
+            raise _over_budget(exceeded) from exceeded
+        growing = Growing(
+            opening=opening, price_id=price_id, prompt=prompt, parent=place.parent, new=place.new
+        )
+        turn = LiveTurn(self._store, resolved.driver, growing, self._patience)
+        self._live[turn.id] = turn
 
-def _prompt(ask: Ask, place: Place, resolved: Resolved) -> Prompt:
-    lead = [Message(role="system", content=ask.system_prompt)] if ask.system_prompt else []
-    return Prompt(
-        model=resolved.model,
-        messages=[*lead, *place.before, *place.new],
-        parameters=ask.parameters,
-        streamed=ask.streamed,
-        extra=ask.extra,
-        options=resolved.options,
-        attempt_key=ask.attempt_key,
+        def over(_: object) -> None:
+            del self._live[turn.id]
+            if claimed is not None:
+                del self._claims[claimed]
+
+        turn.start().add_done_callback(over)
+        return turn
+
+    async def _begun_before(self, account_id: str, repetition: Repetition) -> Telling | None:
+        turn = await self._store.turn_of_key(account_id, repetition.key_digest)
+        if turn is None:
+            return None
+        _check_same(repetition, turn.body_digest)
+        return await self._past(turn)
+
+    async def _past(self, turn: Turn) -> Telling:
+        if turn.outcome is None:
+            raise Refusal(
+                "conflict",
+                "this turn has ended, and its end is not stored yet",
+                code="turn_unsettled",
+                retry_after=1,
+                repeatable=True,
+            )
+        deltas = await self._store.replay(turn.id)
+        if deltas is None and turn.message_id is not None:
+            raise Refusal("gone", "what was said in this turn is forgotten", code="replay_expired")
+        return Telling.past(turn, deltas or b"[]")
+
+
+class _Claim:
+    """A request that came first with its key, and the turn it begins; `None` if it does not."""
+
+    def __init__(self, repetition: Repetition) -> None:
+        self.repetition = repetition
+        self.turn: asyncio.Future[Telling | None] = asyncio.get_running_loop().create_future()
+
+
+def _check_same(repetition: Repetition, body_digest: bytes | None) -> None:
+    if repetition.body_digest != body_digest:
+        raise Refusal(
+            "unprocessable",
+            "this Idempotency-Key came with another request before; use a new one",
+            code="idempotency_key_reused",
+            repeatable=False,
+        )
+
+
+def _over_budget(exceeded: BudgetExceeded) -> Refusal:
+    whose, left = _WHOSE[exceeded.concern], _dollars(exceeded.left)
+    if exceeded.wanted is None:
+        why = "nobody knows what this model costs; give it a price in the configuration"
+    else:
+        why = f"this may cost up to {_dollars(exceeded.wanted)}; a lower max_tokens costs less"
+    return Refusal(
+        "over_budget",
+        f"{whose} has {left} left, and {why}",
+        code="budget_exceeded",
+        repeatable=False,
     )
 
 
-def _at_most(prompt: Prompt) -> int:
-    """About as many tokens as a prompt can have, without counting: three bytes of UTF-8 each."""
-    parts = sum(len(part) for part in map(canonical, prompt.messages))
-    return (parts + len(msgspec.json.encode(prompt.parameters.tools))) // 3
+def _dollars(picodollars: int) -> str:
+    return f"${picodollars / 10**12:.6f}"
 
 
-def _opening(ask: Ask, place: Place, resolved: Resolved, prompt: Prompt) -> Opening:
-    longest = ask.parameters.max_tokens or resolved.info.max_output_tokens or UNLIMITED_ANSWER
-    most = Usage(_at_most(prompt), min(longest, LONGEST_ANSWER) * ask.parameters.n)
-    request = {
-        "new": place.new,
-        "system_prompt": ask.system_prompt,
-        "parameters": ask.parameters,
-        "extra": ask.extra,
-        "metadata": ask.metadata,
-    }
-    return Opening(
-        turn_id=new_id(),
-        account_id=ask.account_id,
-        key_id=ask.key_id,
-        end_user=ask.end_user,
-        conversation_id=place.conversation_id,
-        starts_conversation=place.starts_conversation,
-        listed=ask.end_user is not None or ask.names_a_place,
-        metadata=ask.metadata,
-        branch_id=place.branch_id,
-        parent_id=place.parent.id if place.parent else None,
-        protocol=ask.protocol,
-        model=ask.model,
-        provider=resolved.info.provider,
-        streamed=ask.streamed,
-        request=msgspec.json.encode(request),
-        priced_as=resolved.info.id,
-        price=resolved.price,
-        reserved=resolved.price.of(most) if resolved.price else 0,
-        started_at=milliseconds(),
-    )
+_WHOSE: Mapping[Concern, str] = {
+    "account": "the account's budget",
+    "key": "this API key's budget",
+    "end_user": "the end user's budget",
+    "end_users": "the end user's budget",
+}

@@ -5,7 +5,15 @@ from __future__ import annotations
 import msgspec
 
 from chatloom import __version__
-from chatloom.server.call import Call, Reply, StreamedReply, convert, json_reply, read_json
+from chatloom.server.call import (
+    BrokenOff,
+    Call,
+    Reply,
+    StreamedReply,
+    convert,
+    json_reply,
+    read_json,
+)
 from chatloom.server.chat.ask import Ask
 from chatloom.server.identity import require_model
 from chatloom.server.models.driver import ModelInfo, ProviderError
@@ -13,19 +21,19 @@ from chatloom.server.models.registry import UnknownModel
 from chatloom.server.protocols import completions
 from chatloom.server.protocols.envelopes import refusal_of, unknown_model
 from chatloom.server.protocols.moments import iso_now
+from chatloom.server.protocols.turns import tell, turn_headers
 from chatloom.server.refusal import Refusal
 from chatloom.server.routes import Route
 from chatloom.wire import chatserver as wire
 from chatloom.wire import openai
-
-FIRST_WORD = 10.0
-"""Seconds a stream waits for its first word, so that an early failure still has a status."""
 
 
 async def complete(call: Call) -> Reply | StreamedReply:
     """Answer ``POST /v1/chat/completions``."""
     body = await call.body()
     request, fields = completions.read_request(read_json(body))
+    key = call.headers.get("idempotency-key")
+    separate = request.stream_options is not None and request.stream_options.include_usage
     metadata = request.metadata or {}
     told = convert(metadata, wire.RequestMetadata, within="metadata")
     require_model(call.key, request.model)
@@ -44,25 +52,25 @@ async def complete(call: Call) -> Reply | StreamedReply:
         branch_id=told.branch_id,
         parent_id=told.parent_message_id,
         metadata=metadata,
-        attempt_key=completions.repetition_key(
-            call.key.id, call.headers.get("idempotency-key"), body
-        ),
+        attempt_key=completions.repetition_key(call.key.id, key, body),
+        repetition=completions.repetition_of(key, call.route.path, fields),
+        told_as=completions.SEPARATE_USAGE if separate else "",
+        unread=call.key.unread,
     )
     try:
-        turn = await call.services.turns.begin(ask)
+        turn, repeated = await call.services.turns.begin(ask)
     except UnknownModel as error:
         raise unknown_model(error) from error
     except ProviderError as error:
         raise refusal_of(error) from error
-    headers = [(b"x-chatloom-turn", turn.id.encode())]
-    if not ask.streamed:
-        await turn.ended()
-        return Reply(msgspec.json.encode(completions.completion_of(turn)), headers=headers)
-    await turn.changes_within(FIRST_WORD)
-    if turn.problem is not None and not turn.said:
-        raise refusal_of(turn.problem, turn_id=turn.id)
-    separate = bool(request.stream_options and request.stream_options.include_usage)
-    return StreamedReply(completions.write_stream(turn, separate_usage=separate), headers)
+    if ask.streamed:
+        return await tell(call, turn, repeated=repeated)
+    reader = call.reader(turn)
+    await reader.end()
+    if reader.has_left:
+        raise BrokenOff
+    completion = msgspec.json.encode(completions.completion_of(turn))
+    return Reply(completion, headers=turn_headers(call, turn, repeated=repeated))
 
 
 async def list_models(call: Call) -> Reply:
@@ -125,8 +133,12 @@ ROUTES = (
             "invalid",
             "unauthenticated",
             "forbidden",
+            "over_budget",
             "not_found",
+            "conflict",
+            "gone",
             "too_large",
+            "unprocessable",
             "rate_limited",
             "provider_failed",
             "timed_out",

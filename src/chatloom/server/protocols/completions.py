@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TypeAlias, cast
 from uuid import UUID
 
@@ -15,8 +15,8 @@ from chatloom.core.event_stream import HEARTBEAT, encode_event
 from chatloom.core.http import JSON
 from chatloom.server.call import BrokenOff, LastPiece, convert
 from chatloom.server.chat.answer import Choice
-from chatloom.server.chat.live import LiveTurn
 from chatloom.server.chat.message import Message
+from chatloom.server.chat.telling import Reader, Telling
 from chatloom.server.models.driver import (
     Delta,
     Finish,
@@ -29,7 +29,9 @@ from chatloom.server.models.driver import (
     Usage,
 )
 from chatloom.server.protocols.envelopes import cancelled, openai_error, refusal_of
+from chatloom.server.refusal import Refusal as Refused
 from chatloom.server.refusal import invalid
+from chatloom.server.store.contract import Repetition
 from chatloom.wire import openai as wire
 
 _KNOWN = frozenset(wire.CompletionRequest.__struct_fields__)
@@ -167,6 +169,28 @@ def repetition_key(key_id: str, given: str | None, body: bytes) -> str:
     return f"{key_id}/{hashlib.sha256(body).hexdigest()}"
 
 
+def repetition_of(key: str | None, path: str, fields: Fields) -> Repetition | None:
+    """What tells a repetition of this request: its key, and all it asks but how it is told.
+
+    Raises `Refusal` for a key that cannot be one.
+    """
+    if key is None:
+        return None
+    if not 0 < len(key) <= LONGEST_KEY or not (key.isascii() and key.isprintable()):
+        raise invalid(
+            f"an Idempotency-Key has 1 to {LONGEST_KEY} printable ASCII characters",
+            code="invalid_idempotency_key",
+        )
+    asked = _sorted({name: value for name, value in fields.items() if name not in _MANNER})
+    body = hashlib.sha256(path.encode() + b"\n" + asked).digest()
+    return Repetition(hashlib.sha256(key.encode()).digest(), body)
+
+
+LONGEST_KEY = 255
+_MANNER = frozenset({"stream", "stream_options"})
+_sorted = msgspec.json.Encoder(order="sorted").encode
+
+
 def usage_of(usage: Usage) -> wire.CompletionUsage:
     """Tell a turn's usage; the provider's own details where it gave some."""
     prompt = _details(usage, "prompt_tokens_details")
@@ -186,29 +210,35 @@ def _details(usage: Usage, name: str) -> dict[str, JSON]:
     return details if isinstance(details, dict) else {}
 
 
-def completion_of(turn: LiveTurn) -> wire.Completion:
-    """Tell a settled turn in one piece. Raises `Refusal` for one that failed."""
-    if turn.problem is not None:
-        raise refusal_of(
-            turn.problem,
-            turn_id=turn.id,
-            partial=turn.answer.text,
-            said_something=turn.answer.said_something,
-        )
-    if turn.outcome == "cancelled":
-        raise cancelled(turn.id, turn.stopped, turn.answer.text)
-    assert turn.usage is not None, "a turn that went well was charged"
-    return wire.Completion(
-        id=completion_id(turn),
-        created=turn.opening.started_at // 1000,
-        model=turn.answer.served_model or turn.prompt.model,
-        choices=[_choice(index, choice) for index, choice in turn.answer.ordered()],
-        usage=usage_of(turn.usage),
-        system_fingerprint=turn.opening.conversation_id,
+def failure_of(turn: Telling) -> Refused:
+    """Why *turn* has no whole answer, in words for its caller."""
+    partial = turn.answer.text
+    if turn.problem is None:
+        return cancelled(turn.id, turn.stopped, partial)
+    return refusal_of(
+        turn.problem,
+        turn_id=turn.id,
+        partial=partial,
+        said_something=turn.answer.said_something,
     )
 
 
-def completion_id(turn: LiveTurn) -> str:
+def completion_of(turn: Telling) -> wire.Completion:
+    """Tell a settled turn in one piece. Raises `Refusal` for one that failed."""
+    if turn.failed:
+        raise failure_of(turn)
+    assert turn.usage is not None, "a turn that went well was charged"
+    return wire.Completion(
+        id=completion_id(turn),
+        created=turn.about.started_at // 1000,
+        model=turn.served_model,
+        choices=[_choice(index, choice) for index, choice in turn.answer.ordered()],
+        usage=usage_of(turn.usage),
+        system_fingerprint=turn.about.conversation_id,
+    )
+
+
+def completion_id(turn: Telling) -> str:
     """The id by which OpenAI's clients know a turn."""
     return "chatcmpl-" + turn.id.replace("-", "")
 
@@ -237,32 +267,47 @@ def _choice(index: int, choice: Choice) -> wire.CompletionChoice:
     )
 
 
+SEPARATE_USAGE = "separate usage"
+"""How a stream is told to a client that wants usage in a chunk of its own."""
+
+
 class ChunkWriter:
-    """Writes the deltas of one turn as chunks.
+    """Writes the deltas of one turn as chunks, from behind the first *after* of them on.
 
     Every event has an id, the number of its delta, so that a reader who lost
     the connection can say where to go on.
     """
 
-    def __init__(self, turn: LiveTurn, *, separate_usage: bool) -> None:
+    def __init__(self, turn: Telling, after: int = 0) -> None:
         self._turn = turn
-        self._separate_usage = separate_usage
+        self._separate_usage = turn.about.told_as == SEPARATE_USAGE
+        self._after = after
         self._number = 0
         self._begun: set[int] = set()
         self._finishes: list[tuple[int, Finish]] = []
-        self._model = turn.answer.served_model or turn.prompt.model
+        self._model = turn.served_model
         self._head = b""
         self._set_head()
+        self._skip(turn.said[:after])
 
     def _set_head(self) -> None:
         chunk = wire.Chunk(
             id=completion_id(self._turn),
-            created=self._turn.opening.started_at // 1000,
+            created=self._turn.about.started_at // 1000,
             model=self._model,
-            system_fingerprint=self._turn.opening.conversation_id,
+            system_fingerprint=self._turn.about.conversation_id,
             choices=[],
         )
         self._head = msgspec.json.encode(chunk).removesuffix(b"[]}")
+
+    def _skip(self, deltas: Sequence[Delta]) -> None:
+        """Pass over what the reader has seen already."""
+        for delta in deltas:
+            self._number += 1
+            if isinstance(delta, Finish):
+                self._finishes.append((self._number, delta))
+            elif not isinstance(delta, Served | Usage):
+                self._begun.add(delta.choice)
 
     def write(self, deltas: list[Delta]) -> bytes:
         """The events of *deltas*, which follow those written before."""
@@ -324,6 +369,8 @@ class ChunkWriter:
         told = usage_of(usage)
         events: list[bytes] = []
         for number, finish in self._finishes:
+            if number <= self._after:
+                continue
             delta = wire.ChunkDelta()
             if finish.choice not in self._begun:
                 self._begun.add(finish.choice)
@@ -354,26 +401,24 @@ def _call(delta: ToolCall) -> wire.ChunkToolCall:
     )
 
 
-async def write_stream(turn: LiveTurn, *, separate_usage: bool) -> AsyncIterator[bytes]:
+async def write_stream(turn: Telling, reader: Reader, after: int = 0) -> AsyncIterator[bytes]:
     """Tell a turn as it lives. A failure is told, and then the answer has no end."""
-    writer = ChunkWriter(turn, separate_usage=separate_usage)
-    async for batch in turn.follow(silence=SILENCE):
+    writer = ChunkWriter(turn, after)
+    async for batch in reader:
         if not batch:
             yield HEARTBEAT
         elif events := writer.write(batch):
             yield events
-    if turn.problem is not None or turn.outcome == "cancelled":
+    if reader.has_left:
+        raise BrokenOff
+    if turn.failed:
         yield _failure(turn)
         raise BrokenOff
     yield LastPiece(b"data: [DONE]\n\n")
 
 
-def _failure(turn: LiveTurn) -> bytes:
-    problem = turn.problem
-    if problem is not None:
-        failure = refusal_of(problem, turn_id=turn.id)
-    else:
-        failure = cancelled(turn.id, turn.stopped)
-    details = openai_error(failure)
+def _failure(turn: Telling) -> bytes:
+    failure = failure_of(turn)
+    failure.partial = None  # its reader has it
     usage = usage_of(turn.usage) if turn.usage is not None else None
-    return encode_event(_encode(wire.ErrorBody(error=details, usage=usage)))
+    return encode_event(_encode(wire.ErrorBody(error=openai_error(failure), usage=usage)))

@@ -10,7 +10,8 @@ ALTER TABLE turn ADD COLUMN problem_kind TEXT;
 ALTER TABLE turn ADD COLUMN key_digest BLOB;
 ALTER TABLE turn ADD COLUMN body_digest BLOB;
 
-UPDATE turn SET asked = request WHERE outcome IS NULL;
+UPDATE turn SET asked = CAST(json_extract(CAST(request AS TEXT), '$.new') AS BLOB)
+WHERE outcome IS NULL AND json_valid(CAST(request AS TEXT));
 UPDATE turn SET request = CAST(json_remove(CAST(request AS TEXT), '$.new') AS BLOB)
 WHERE json_valid(CAST(request AS TEXT));
 

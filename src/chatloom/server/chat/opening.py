@@ -1,0 +1,119 @@
+"""How a turn begins: what its model is told, and what is set aside for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from chatloom.core.http import JSON
+from chatloom.server.chat.ask import Ask
+from chatloom.server.chat.message import Message
+from chatloom.server.chat.place import Place
+from chatloom.server.ids import milliseconds, new_id
+from chatloom.server.models.driver import Parameters, Prompt, Usage
+from chatloom.server.models.registry import Resolved
+from chatloom.server.store.contract import Opening
+
+UNLIMITED_ANSWER = 4096
+"""Tokens set aside for an answer whose length nobody limited."""
+LONGEST_ANSWER = 1_000_000
+"""Tokens beyond which nothing is set aside, whatever a request allows."""
+MOST_OF_A_FILE = 4096
+"""Tokens set aside for an image or another file beside the text."""
+FRAME = 8
+"""Tokens set aside for what a provider puts around a message."""
+
+
+class Terms(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a turn was asked besides its messages, as it is kept."""
+
+    system_prompt: str | None = None
+    parameters: Parameters = Parameters()
+    extra: dict[str, JSON] = {}
+    metadata: dict[str, JSON] = {}
+
+
+def prompt_of(ask: Ask, place: Place, resolved: Resolved) -> Prompt:
+    """All that the model is told."""
+    return Prompt(
+        model=resolved.model,
+        messages=_led([*place.before, *place.new], ask.system_prompt),
+        parameters=ask.parameters,
+        streamed=ask.streamed,
+        extra=ask.extra,
+        options=resolved.options,
+        attempt_key=ask.attempt_key,
+    )
+
+
+def prompt_again(opening: Opening, before: Sequence[Message], new: Sequence[Message]) -> Prompt:
+    """What the model of a turn was told that was begun some time ago."""
+    terms = _read_terms(opening.request)
+    return Prompt(
+        model=opening.model,
+        messages=_led([*before, *new], terms.system_prompt),
+        parameters=terms.parameters,
+        streamed=opening.streamed,
+    )
+
+
+def _led(messages: list[Message], system_prompt: str | None) -> list[Message]:
+    lead = [Message(role="system", content=system_prompt)] if system_prompt else []
+    return [*lead, *messages]
+
+
+def opening_of(ask: Ask, place: Place, resolved: Resolved, prompt: Prompt) -> Opening:
+    """What is stored before anything is dispatched."""
+    longest = ask.parameters.max_tokens or resolved.info.max_output_tokens or UNLIMITED_ANSWER
+    most = Usage(most_tokens(prompt), min(longest, LONGEST_ANSWER) * ask.parameters.n)
+    terms = Terms(ask.system_prompt, ask.parameters, ask.extra, ask.metadata)
+    return Opening(
+        turn_id=new_id(),
+        account_id=ask.account_id,
+        key_id=ask.key_id,
+        end_user=ask.end_user,
+        conversation_id=place.conversation_id,
+        starts_conversation=place.starts_conversation,
+        listed=ask.end_user is not None or ask.names_a_place,
+        metadata=ask.metadata,
+        branch_id=place.branch_id,
+        parent_id=place.parent.id if place.parent else None,
+        protocol=ask.protocol,
+        model=ask.model,
+        provider=resolved.info.provider,
+        streamed=ask.streamed,
+        request=_encode(terms),
+        asked=_encode(place.new),
+        priced_as=resolved.info.id,
+        price=resolved.price,
+        reserved=resolved.price.of(most) if resolved.price else 0,
+        started_at=milliseconds(),
+        told_as=ask.told_as,
+        repetition=ask.repetition,
+        unread=ask.unread,
+    )
+
+
+def most_tokens(prompt: Prompt) -> int:
+    """As many tokens as a prompt can have, without counting: no token is less than a byte."""
+    tools = len(_encode(prompt.parameters.tools)) if prompt.parameters.tools else 0
+    return tools + sum(_most_of(message) for message in prompt.messages)
+
+
+def _most_of(message: Message) -> int:
+    content = message.content
+    rest = sum(len(_encode(part)) for part in (message.tool_calls, message.extra) if part)
+    if isinstance(content, str):
+        return FRAME + len(content.encode()) + rest
+    parts = content or ()
+    return FRAME + rest + sum(_most_of_part(part) for part in parts)
+
+
+def _most_of_part(part: dict[str, JSON]) -> int:
+    text = part.get("text")
+    return len(text.encode()) if isinstance(text, str) else MOST_OF_A_FILE
+
+
+_encode = msgspec.json.Encoder().encode
+_read_terms = msgspec.json.Decoder(Terms).decode

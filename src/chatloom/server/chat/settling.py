@@ -1,0 +1,148 @@
+"""How a turn's end is put down: what the tree gains, what is charged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import msgspec
+
+from chatloom.server.chat.answer import Answer
+from chatloom.server.chat.message import Message
+from chatloom.server.chat.tree import grow
+from chatloom.server.ids import milliseconds
+from chatloom.server.models import tokens
+from chatloom.server.models.driver import (
+    Delta,
+    Finish,
+    FinishReason,
+    Prompt,
+    ProviderError,
+    Usage,
+)
+from chatloom.server.store.contract import Attempt, Node, Opening, Outcome, Settlement
+
+REPLAY_MILLISECONDS = 24 * 3600 * 1000
+
+
+class Growing(msgspec.Struct, frozen=True, kw_only=True):
+    """A turn between its two transactions: what it began with."""
+
+    opening: Opening
+    price_id: int | None
+    prompt: Prompt
+    parent: Node | None
+    new: Sequence[Message]
+
+
+class End(msgspec.Struct, kw_only=True):
+    """What a turn came to."""
+
+    outcome: Outcome
+    answer: Answer
+    said: Sequence[Delta]
+    """What its readers were told."""
+    unsaid: Sequence[Delta] = ()
+    """What is told to them last, together with the end."""
+    problem: ProviderError | None = None
+    stopped: str | None = None
+    attempts: list[Attempt] = []
+    first_token_at: int | None = None
+    crashed: bool = False
+    """Its process did not live to see the end."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the answer is as the model meant it."""
+        return self.problem is None and self.outcome != "cancelled"
+
+
+def settlement_of(
+    growing: Growing, end: End, *, journalled: bool
+) -> tuple[Settlement, list[Delta]]:
+    """What is stored of a turn's end, and the last words for its readers."""
+    opening = growing.opening
+    usage = _usage(growing.prompt, end)
+    last_words = list(end.unsaid)
+    if end.is_whole:
+        last_words += [Finish(reason, index) for index, reason in _finished(end)]
+        last_words += [usage] if usage is not None else []
+    keeps = end.answer.said_something or end.is_whole
+    nodes, answers = _nodes(growing, end.answer, usage) if keeps else ([], [])
+    now = milliseconds()
+    settlement = Settlement(
+        opening=opening,
+        outcome=end.outcome,
+        problem=end.problem.message if end.problem else end.stopped,
+        problem_kind=end.problem.kind if end.problem else None,
+        served_model=end.answer.served_model or growing.prompt.model,
+        nodes=[*nodes, *answers],
+        head_id=answers[0].id if answers else None,
+        title=_title(growing.new),
+        usage=usage,
+        price_id=growing.price_id,
+        cost=opening.price.of(usage) if opening.price is not None and usage is not None else 0,
+        deltas=msgspec.json.encode([*end.said, *last_words]),
+        deltas_expire_at=now + REPLAY_MILLISECONDS,
+        journalled=journalled,
+        attempts=end.attempts,
+        frees_key=usage is None,
+        estimated=usage.estimated if usage is not None else end.crashed,
+        first_token_at=end.first_token_at,
+        ended_at=now,
+    )
+    return settlement, last_words
+
+
+def given_up(growing: Growing, problem: ProviderError, *, journalled: bool) -> Settlement:
+    """The settlement of a turn whose answer could not be stored: without it, free of charge."""
+    end = End(outcome="provider_error", answer=Answer(), said=(), problem=problem)
+    return settlement_of(growing, end, journalled=journalled)[0]
+
+
+def _finished(end: End) -> list[tuple[int, FinishReason]]:
+    return [
+        (index, choice.finish_reason)
+        for index, choice in end.answer.ordered()
+        if choice.finish_reason is not None
+    ]
+
+
+def _nodes(growing: Growing, answer: Answer, usage: Usage | None) -> tuple[list[Node], list[Node]]:
+    """The nodes of what was asked, and of each answer to it."""
+    opening = growing.opening
+    grown = partial(
+        grow,
+        conversation_id=opening.conversation_id,
+        turn_id=opening.turn_id,
+        now=milliseconds(),
+    )
+    asked = grown(growing.parent, growing.new, said_here=False)
+    parent = asked[-1] if asked else growing.parent
+    answers: list[Node] = []
+    for _, choice in answer.ordered():
+        answers += grown(parent, [choice.message()], said_here=True)
+    if answers and usage is not None:
+        answers[0] = msgspec.structs.replace(answers[0], tokens=usage.completion_tokens)
+    return asked, answers
+
+
+def _usage(prompt: Prompt, end: End) -> Usage | None:
+    """What is charged: the provider's figures, else a guess, else nothing."""
+    answer = end.answer
+    if answer.usage is not None:
+        return answer.usage
+    if not answer.said_something and not end.is_whole:
+        return None
+    said = sum(
+        tokens.count("".join((*choice.texts, *choice.reasonings))) for _, choice in answer.ordered()
+    )
+    return Usage(tokens.count_prompt(prompt), said, estimated=True)
+
+
+def _title(messages: Sequence[Message]) -> str:
+    """The first line of the first thing the user said, at most 80 characters of it."""
+    for message in messages:
+        if message.role == "user" and (text := message.text.strip()):
+            return text.splitlines()[0][:80]
+    return ""

@@ -1,0 +1,210 @@
+"""What a turn tells its readers: as many as there are, each at his own pace."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol, Self
+
+import msgspec
+
+from chatloom.server.chat.answer import Answer
+from chatloom.server.models.driver import Delta, ProviderError, Usage
+from chatloom.server.store.contract import Outcome, Turn
+
+MOST_AT_ONCE = 512
+"""Deltas a reader is handed in one batch, however far he lags behind."""
+
+
+class About(Protocol):
+    """What is known of a turn from its beginning."""
+
+    @property
+    def account_id(self) -> str: ...
+    @property
+    def conversation_id(self) -> str: ...
+    @property
+    def protocol(self) -> str: ...
+    @property
+    def told_as(self) -> str: ...
+    @property
+    def streamed(self) -> bool: ...
+    @property
+    def started_at(self) -> int: ...
+
+
+class Telling:
+    """A turn as it is told, while it runs and afterwards.
+
+    `said` holds the deltas that may be shown, in order; it only ever grows, and
+    its last entries come together with `outcome`.
+    """
+
+    def __init__(self, id: str, about: About, model: str) -> None:
+        self.id = id
+        self.about = about
+        self.said: list[Delta] = []
+        self.answer = Answer()
+        self.outcome: Outcome | None = None
+        self.problem: ProviderError | None = None
+        self.stopped: str | None = None
+        """Why it was told to stop, where it was."""
+        self.usage: Usage | None = None
+        """What is charged, once it is settled; `None` for nothing."""
+        self.message_id: str | None = None
+        """The answer's place in the tree, once it is settled and has one."""
+        self._model = model
+        self._readers: set[Reader] = set()
+
+    @classmethod
+    def past(cls, turn: Turn, deltas: bytes) -> Self:
+        """A settled turn, told again from what was stored of it."""
+        telling = cls(turn.id, turn, turn.served_model or turn.model)
+        telling.said = _read_deltas(deltas)
+        telling.answer.add(telling.said)
+        telling.outcome, telling.usage = turn.outcome, turn.usage
+        telling.message_id = turn.message_id
+        if turn.problem_kind is not None:
+            telling.problem = ProviderError(turn.problem_kind, turn.problem or "")
+        elif turn.outcome == "cancelled":
+            telling.stopped = turn.problem
+        return telling
+
+    @property
+    def served_model(self) -> str:
+        """Who answers, as far as that is known."""
+        return self.answer.served_model or self._model
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended without a whole answer."""
+        return self.problem is not None or self.outcome == "cancelled"
+
+    def read(self, after: int = 0, *, silence: float | None = None) -> Reader:
+        """Read it from behind the first *after* deltas on; `Reader.leave` when done.
+
+        Where nothing was said for *silence* seconds, an empty batch says so.
+        """
+        reader = Reader(self, after, silence)
+        self._readers.add(reader)
+        self._attended()
+        return reader
+
+    async def ended(self) -> None:
+        """Wait until it is settled."""
+        if self.outcome is None:
+            with self.read() as reader:
+                await reader.end()
+
+    def is_read(self) -> bool:
+        """Whether anybody reads it, or waits for its end."""
+        return bool(self._readers)
+
+    def _left(self, reader: Reader) -> None:
+        self._readers.discard(reader)
+        if not self._readers:
+            self._forsaken()
+
+    def _attended(self) -> None:
+        """Take note of a reader who came."""
+
+    def _forsaken(self) -> None:
+        """Take note that nobody reads it any more."""
+
+    def _tell(self, deltas: Sequence[Delta]) -> None:
+        self.said += deltas
+        for reader in self._readers:
+            reader.wake()
+
+
+class Reader:
+    """Somebody who reads a turn, batch by batch."""
+
+    def __init__(self, telling: Telling, after: int, silence: float | None) -> None:
+        self.has_left = False
+        self._telling = telling
+        self._after = after
+        self._silence = silence
+        self._loop = asyncio.get_running_loop()
+        self._waiting: asyncio.Future[None] | None = None
+        self._heard_at = self._loop.time()
+        self._alarm: asyncio.TimerHandle | None = None
+
+    def leave(self) -> None:
+        """Read no more; who is reading finds the end."""
+        if not self.has_left:
+            self.has_left = True
+            if self._alarm is not None:
+                self._alarm.cancel()
+            self.wake()
+            self._telling._left(self)  # pyright: ignore[reportPrivateUsage] - the two are one
+
+    def wake(self) -> None:
+        """Look again: there is more, or it is over."""
+        waiting = self._waiting
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+
+    async def end(self) -> None:
+        """Wait until the turn is settled, or the reader has left."""
+        while self._telling.outcome is None and not self.has_left:
+            await self._wait()
+
+    async def word(self, seconds: float) -> None:
+        """Wait until something was said, or it ended; *seconds* at most."""
+        if not self._is_due:
+            alarm = self._loop.call_later(seconds, self.wake)
+            await self._wait()
+            alarm.cancel()
+
+    @property
+    def _is_due(self) -> bool:
+        telling = self._telling
+        return self._after < len(telling.said) or telling.outcome is not None or self.has_left
+
+    async def _wait(self) -> None:
+        self._waiting = self._loop.create_future()
+        try:
+            await self._waiting
+        finally:
+            self._waiting = None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> list[Delta]:
+        said = self._telling.said
+        if not self._is_due:
+            await self._wait_or_beat()
+        if self.has_left:
+            raise StopAsyncIteration
+        batch = said[self._after : self._after + MOST_AT_ONCE]
+        if not batch and self._telling.outcome is not None:
+            raise StopAsyncIteration
+        self._after += len(batch)
+        return batch
+
+    async def _wait_or_beat(self) -> None:
+        self._heard_at = self._loop.time()
+        if self._silence is not None and self._alarm is None:
+            self._alarm = self._loop.call_later(self._silence, self._beat)
+        await self._wait()
+
+    def _beat(self) -> None:
+        """Wake a reader who has heard nothing for too long; one alarm serves all its waits."""
+        assert self._silence is not None
+        rest = self._heard_at + self._silence - self._loop.time()
+        if rest > 0.001:
+            self._alarm = self._loop.call_later(rest, self._beat)
+        else:
+            self._alarm = None
+            self.wake()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
+
+
+_read_deltas = msgspec.json.Decoder(list[Delta]).decode
