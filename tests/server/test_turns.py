@@ -45,8 +45,7 @@ def until(condition: Callable[[], bool], seconds: float = 10) -> bool:
 def test_the_events_of_a_turn_are_told_again_from_any_of_them(
     live: Live, usage: dict[str, bool] | None
 ) -> None:
-    fields = {} if usage is None else {"stream_options": usage}
-    whole = live.events("Hello!", **fields)
+    whole = live.events("Hello!", stream_options=usage)
     assert live.follow(turn_of(whole)).raw == whole.raw
     ids = [int(block["id"]) for block in whole.blocks if "id" in block]
     for number, seen in enumerate(ids):
