@@ -11,7 +11,6 @@ import pytest
 from chatloom.core.errors import ConnectError, ConnectTimedOut, TimedOut, TransportError
 from chatloom.core.http import Request, Timeouts
 from chatloom.core.outside import Outside
-from chatloom.transports.aio import calls
 from transports.modes import Can, Mode
 from transports.scripted import CHUNKED, Peer, Talk, free_port, saying, serving
 
@@ -193,10 +192,7 @@ def say_only_continue(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize("talk", [garble, say_only_continue])
-def test_what_stops_a_parser_does_not_stop_the_clock(
-    mode: Mode, get: Request, talk: Talk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(calls, "GRACE", 0.1)
+def test_what_stops_a_parser_does_not_stop_the_clock(mode: Mode, get: Request, talk: Talk) -> None:
     with serving(talk) as server, pytest.raises(TransportError):
         mode.ask(server.url, waiting(get, connect=0.1, idle=0.1))
 

@@ -17,9 +17,9 @@ from chatloom.core.http import Request, Timeouts
 from chatloom.core.inline import run_inline
 from chatloom.transports.blocking import BlockingTransport
 from chatloom.transports.blocking.connection import Connection
-from chatloom.transports.blocking.head import MOST_LINES, Head, head_of
 from chatloom.transports.failures import Garbled
 from chatloom.transports.framing import Chunked, Sized, UntilClosed
+from chatloom.transports.head import MOST_LINES, Head, head_of
 from chatloom.transports.headers import joined
 from transports.authorities import Authority
 from transports.modes import Mode

@@ -36,6 +36,15 @@ def proxy_for(address: Address, environment: Mapping[str, str]) -> Proxy | None:
     return _proxy(url)
 
 
+def tunnel_request(address: Address, proxy: Proxy) -> bytes:
+    """Write what asks *proxy* to pass bytes on to *address* (RFC 9110, 9.3.6)."""
+    where = f"{address.bracketed}:{address.port}"
+    lines = [f"CONNECT {where} HTTP/1.1", f"host: {where}"]
+    if proxy.authorization:
+        lines.append(f"proxy-authorization: {proxy.authorization}")
+    return "\r\n".join([*lines, "\r\n"]).encode("ascii")
+
+
 def _named(environment: Mapping[str, str]) -> dict[str, str]:
     spelled = {name: value for name, value in environment.items() if name[-6:].lower() == "_proxy"}
     named = {name[:-6].lower(): value for name, value in spelled.items() if value}

@@ -1,4 +1,4 @@
-"""Async HTTP on `aiohttp`, a session for each event loop."""
+"""Async HTTP on the event loop itself, with connections of its own for each loop."""
 
 from chatloom.transports.aio.transport import AioTransport
 

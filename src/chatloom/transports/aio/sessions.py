@@ -1,45 +1,75 @@
-"""aiohttp's sessions: one for each event loop, and none that is missed when it goes.
+"""The connections of each event loop, and none that is missed when it goes.
 
-aiohttp complains on stderr of a session left open. `asyncio.run` ends every
-open asynchronous generator before it ends its loop, so a session is closed by
-a generator that waits for just that. Where the loop has ended or stopped
-already, the session is let go without a word.
+`asyncio.run` ends every open asynchronous generator before it ends its loop, so
+connections are closed by a generator that waits for just that. Where the loop
+has ended or stopped already, they are let go without a word.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
 import weakref
 from collections.abc import AsyncGenerator
-from contextlib import suppress
-
-import aiohttp
 
 from chatloom.core.inline import run_inline
+from chatloom.transports.aio.connection import Connection
 from chatloom.transports.aio.limits import Limits
 from chatloom.transports.aio.loops import PerLoop
 from chatloom.transports.arrivals import Arrivals
 from chatloom.transports.failures import ELSEWHERE
 
+LONGEST_WAIT = 60.0
+"""Seconds that an idle connection is kept."""
 
-class _Connector(aiohttp.TCPConnector):
-    """Connections that go quietly when their loop has gone before them."""
 
-    def __del__(self, _: object = None) -> None:
-        """Leave it to each connection to close its socket."""
+class Pool:
+    """Idle connections of one event loop, the youngest on top."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._idle: list[tuple[Connection, float]] = []
+        self.is_closed = False
+
+    def take(self) -> Connection | None:
+        """Take a connection that is still good."""
+        while self._idle:
+            connection, since = self._idle.pop()
+            if connection.is_fresh and self._loop.time() - since < LONGEST_WAIT:
+                return connection
+            connection.close()
+        return None
+
+    def give(self, connection: Connection) -> None:
+        """Keep *connection* for the next request, and close those that nobody has wanted."""
+        if self.is_closed or not connection.is_fresh:
+            connection.close()
+            return
+        now = self._loop.time()
+        self._idle.append((connection, now))
+        while self._idle and now - self._idle[0][1] >= LONGEST_WAIT:
+            self._idle.pop(0)[0].close()
+
+    def close(self) -> None:
+        """Close what is idle, and from now on whatever comes back."""
+        idle = self.let_go()
+        for connection, _ in idle:
+            connection.close()
+
+    def let_go(self) -> list[tuple[Connection, float]]:
+        """Give up what is idle, and keep no more."""
+        self.is_closed = True
+        idle, self._idle = self._idle, []
+        return idle
 
 
 class Kept:
-    """A session, the bodies on their way through it, and what closes both when their loop ends."""
+    """What one event loop has of a client, and what closes it when the loop ends."""
 
-    def __init__(self, context: ssl.SSLContext | None) -> None:
-        self._connector = _Connector(limit=0, keepalive_timeout=60, ssl=context or True)
-        self.session = _session(self._connector)
+    def __init__(self) -> None:
+        self.pool = Pool()
         self.limits = Limits()
         self.arrivals = Arrivals()
-        self._closing = _closing(self.session, self._connector, self.arrivals)
-        self._loop = asyncio.get_running_loop()
+        self._closing = _closing(self.pool, self.arrivals)
 
     async def begin(self) -> None:
         """Let the loop know that there is something to close."""
@@ -49,40 +79,37 @@ class Kept:
         await self._closing.aclose()
 
     def let_go(self) -> None:
-        """Drop the session from outside its loop."""
-        self.session.detach()
+        """Drop the connections from outside their loop."""
+        self.pool.let_go()
         run_inline(self.close())
-        if self._loop.is_closed():
-            _mark_closed(self._connector)
 
 
 class Sessions:
-    """The sessions of one client."""
+    """What each event loop has of one client."""
 
-    def __init__(self, context: ssl.SSLContext | None) -> None:
-        self._context = context
+    def __init__(self) -> None:
         self._kept: PerLoop[Kept] = PerLoop(Kept.let_go)
         weakref.finalize(self, self._kept.forget_the_idle)
 
     def here(self) -> Kept | None:
-        """Give the session of the loop that runs now, where there is one."""
+        """Give what the loop that runs now has, where it has something."""
         return self._kept.here()
 
     async def begin_here(self) -> Kept:
-        """Open a session for the loop that runs now."""
-        kept = Kept(self._context)
+        """Begin something for the loop that runs now."""
+        kept = Kept()
         self._kept.put_here(kept)
         await kept.begin()
         return kept
 
     def forget_the_dead(self) -> None:
-        """Let go of sessions whose loop has ended."""
+        """Let go of what loops had that have ended."""
         self._kept.sweep()
 
     async def close(self) -> None:
-        """Close the session of the loop that runs now, and end the bodies of all.
+        """Close what the loop that runs now has, and end the bodies of all.
 
-        The sessions of ended loops go with it.
+        What ended loops had goes with it.
         """
         for each in self._kept.all():
             each.arrivals.end()
@@ -91,35 +118,11 @@ class Sessions:
             await kept.close()
 
 
-async def _closing(
-    session: aiohttp.ClientSession, connector: _Connector, arrivals: Arrivals
-) -> AsyncGenerator[None]:
+async def _closing(pool: Pool, arrivals: Arrivals) -> AsyncGenerator[None]:
     try:
         yield
     finally:
-        # A session without connector was let go of already.
-        if session.connector is not None:
-            # In debug mode, aiohttp complains of a response left open, and tells its headers.
+        if not pool.is_closed:
             arrivals.end(ELSEWHERE)
-            session.detach()
-            await connector.close(abort_ssl=True)
-
-
-def _mark_closed(connector: _Connector) -> None:
-    """Tell *connector* that its loop is dead, before an answer gives a connection back to it."""
-    closing = connector.close()
-    # It closes in its first step; then it only waits, in vain.
-    with suppress(StopIteration):
-        closing.send(None)
-    closing.close()
-
-
-def _session(connector: _Connector) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
-        connector=connector,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        # It would take a gzip body that stops short for a whole one.
-        auto_decompress=False,
-        max_line_size=65536,
-        max_field_size=65536,
-    )
+            pool.close()
+            await asyncio.sleep(0)  # in which the loop closes their sockets

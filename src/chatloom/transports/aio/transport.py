@@ -1,4 +1,4 @@
-"""HTTP for async clients, on aiohttp.
+"""HTTP for async clients, on the event loop itself.
 
 Everything heavy, asyncio included, is imported with the first use.
 """

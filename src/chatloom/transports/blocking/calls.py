@@ -9,11 +9,11 @@ from chatloom.core.http import Request, Response
 from chatloom.transports.address import Address
 from chatloom.transports.arrivals import Arrivals
 from chatloom.transports.blocking.connection import Connection
-from chatloom.transports.blocking.head import Head
 from chatloom.transports.blocking.opening import open_connection
 from chatloom.transports.blocking.pool import Pool
 from chatloom.transports.failures import OVERDUE, Garbled, lost, reason_of, timed_out
 from chatloom.transports.framing import Framing, Unzipped, coding_of
+from chatloom.transports.head import Head
 from chatloom.transports.headers import complete, may_have_body
 from chatloom.transports.proxies import Proxy
 from chatloom.transports.tls import default_context

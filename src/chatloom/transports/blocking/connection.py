@@ -12,9 +12,9 @@ import weakref
 from collections.abc import Callable
 from contextlib import suppress
 
-from chatloom.transports.blocking.head import Head, head_of
 from chatloom.transports.failures import OVERDUE, Garbled, silence
 from chatloom.transports.framing import Framing
+from chatloom.transports.head import Head, head_of
 
 _BLOCK = 65536
 _LONGEST_HEAD = 262_144

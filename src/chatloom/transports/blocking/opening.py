@@ -21,7 +21,7 @@ from chatloom.transports.failures import (
     unreachable,
     unresolved,
 )
-from chatloom.transports.proxies import Proxy
+from chatloom.transports.proxies import Proxy, tunnel_request
 
 _Found: TypeAlias = "tuple[socket.AddressFamily, tuple[str | int | bytes, ...]]"
 
@@ -129,15 +129,7 @@ def _resolved(host: str, port: int) -> Sequence[_Found]:
 
 def _tunnel(connection: Connection, address: Address, proxy: Proxy) -> None:
     """Ask *proxy* to pass bytes on to *address* (RFC 9110, 9.3.6)."""
-    connection.send(_connect_block(address, proxy))
+    connection.send(tunnel_request(address, proxy))
     status = connection.head("CONNECT").status
     if status != 200:
         raise Garbled(f"it refused to pass the connection on ({status})")
-
-
-def _connect_block(address: Address, proxy: Proxy) -> bytes:
-    where = f"{address.bracketed}:{address.port}"
-    lines = [f"CONNECT {where} HTTP/1.1", f"host: {where}"]
-    if proxy.authorization:
-        lines.append(f"proxy-authorization: {proxy.authorization}")
-    return "\r\n".join([*lines, "\r\n"]).encode("ascii")

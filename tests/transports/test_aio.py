@@ -1,0 +1,77 @@
+"""What only our own connections in an event loop have to see to."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+
+import pytest
+
+from chatloom.core.http import Request, Timeouts
+from chatloom.core.outside import Outside
+from chatloom.transports.aio import AioTransport
+from chatloom.transports.aio import sessions as pools
+from transports.scripted import CHUNKED, Peer, serving
+
+GET = Request("GET", "/", timeouts=Timeouts(5, 5))
+
+
+def use(url: str, *requests: Request) -> bytes:
+    async def ask() -> bytes:
+        outside = AioTransport(url, environment={})
+        try:
+            return b" ".join([(await outside.send(request)).body for request in requests])
+        finally:
+            await outside.close()
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.parametrize("dead", ["192.0.2.1", "127.0.0.2"], ids=["silent", "refusing"])
+def test_another_address_is_tried_where_the_first_does_not_answer(
+    dead: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def both(_: object, port: int, *_more: object) -> list[object]:
+        kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+        return [(*kind, (dead, port)), (*kind, ("127.0.0.1", port))]
+
+    with serving(Peer.echo_all) as server:
+        monkeypatch.setattr(socket, "getaddrinfo", both)
+        begun = time.monotonic()
+        assert use(f"http://two.example:{server.port}", GET) == b"/"
+    assert time.monotonic() - begun < 4
+
+
+def test_a_slow_reader_makes_the_server_wait() -> None:
+    told = threading.Event()
+    block = b"10000\r\n" + bytes(65536) + b"\r\n"
+    sent = 0
+
+    def talk(peer: Peer) -> None:
+        nonlocal sent
+        peer.asked()
+        peer.say(CHUNKED)
+        for _ in range(1000):
+            peer.say(block)
+            sent += 1
+        peer.say(b"0\r\n\r\n")
+        told.set()
+
+    async def read_late(outside: Outside) -> int:
+        response = await outside.send(Request("GET", "/", streamed=True))
+        await asyncio.sleep(0.5)
+        assert not told.is_set()
+        assert sent < 500
+        return len(await response.read())
+
+    with serving(talk) as server:
+        assert asyncio.run(read_late(AioTransport(server.url, environment={}))) == 65_536_000
+
+
+def test_a_connection_is_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pools, "LONGEST_WAIT", 0)
+    with serving(Peer.echo_all) as server:
+        assert use(server.url, GET, GET) == b"/ /"
+    assert server.connections == 2
