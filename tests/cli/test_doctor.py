@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from chatloom.server.store.sqlite import SQLiteStore
-from support.books import books
+from support.books import COST, books
 from support.commands import Shell
 from support.live import Live
 
@@ -45,8 +45,11 @@ def test_a_sound_database_is_well(shell: Shell) -> None:
 def test_programs_are_told_in_json(shell: Shell) -> None:
     assert shell("doctor", "--json").json == {
         "status": "ok",
+        "schema": 2,
         "checked": {"messages": 2, "balances": 2, "turns": 1},
+        "running": False,
         "open_turns": [],
+        "notes": [],
         "problems": [],
     }
 
@@ -83,8 +86,8 @@ def test_a_running_servers_database_can_be_checked(shell: Shell) -> None:
         told = shell("doctor", "--json")
         said = shell("doctor").out
     server.stop()
-    assert (told.code, told.json["open_turns"]) == (0, [turn])
-    assert "open turns: 1" in said
+    assert (told.code, told.json["open_turns"], told.json["running"]) == (0, [turn], True)
+    assert "open turns: 1 (running)" in said
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
@@ -95,7 +98,55 @@ def test_a_killed_servers_database_is_sound(shell: Shell) -> None:
         response.readline()
         server.stop(signal.SIGKILL)
     told = shell("doctor", "--json")
-    assert (told.code, len(told.json["open_turns"])) == (0, 1)
+    assert (told.code, told.json["running"], len(told.json["open_turns"])) == (0, False, 1)
+    said = shell("doctor").out
+    for words in ("left by a crash", "dev.db-wal: a crash left", "dev.db.lock: a crash left it"):
+        assert words in said
+
+
+def notes(shell: Shell) -> list[str]:
+    """What is noted, beside a database that is well."""
+    told = shell("doctor", "--json")
+    assert (told.code, told.json["status"]) == (0, "ok")
+    return [f"{one['subject']}: {one['detail']}" for one in told.json["notes"]]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
+def test_a_file_that_others_may_read_is_noted(shell: Shell) -> None:
+    shell.database.chmod(0o640)
+    assert notes(shell) == ["own.db: others may open it (mode 640); chmod 600 it"]
+    assert "others may open it" in shell("doctor").out
+
+
+def test_a_budget_of_which_too_much_is_spent_is_noted(shell: Shell) -> None:
+    tamper(shell, "INSERT INTO budget SELECT 'key', id, 1 FROM api_key")
+    tamper(shell, "INSERT INTO budget SELECT 'account', id, 1800 FROM account")
+    (note,) = notes(shell)
+    assert note.endswith("$0.0000000018 is spent or set aside, of $0.000000000001")
+
+
+def test_a_budget_of_each_end_user_is_looked_at_one_by_one(shell: Shell) -> None:
+    asyncio.run(_spend(shell.database, {"rich": 1, "poor": 3, "own": 3}))
+    tamper(shell, f"INSERT INTO budget SELECT 'end_users', id, {2 * COST} FROM account")
+    tamper(shell, f"INSERT INTO budget SELECT 'end_user', id || '/own', {3 * COST} FROM account")
+    (note,) = notes(shell)
+    assert note.partition(":")[0].endswith("/poor")
+
+
+async def _spend(path: Path, turns: dict[str, int]) -> None:
+    store = SQLiteStore(path)
+    own = await books(store)
+    for end_user, count in turns.items():
+        await own.talk(*["Hello!"] * count, end_user=end_user)
+    await store.close()
+
+
+def test_free_pages_are_noted(shell: Shell) -> None:
+    tamper(shell, "CREATE TABLE padding AS SELECT zeroblob(4000000)")
+    assert notes(shell) == []
+    tamper(shell, "DROP TABLE padding")
+    (note,) = notes(shell)
+    assert note.startswith("free pages: 4.0 MB of 4.")
 
 
 def test_what_is_not_there_is_not_made(shell: Shell) -> None:

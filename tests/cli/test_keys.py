@@ -10,7 +10,7 @@ from chatloom.server.lock import DatabaseLock
 from support.commands import Shell
 from support.live import Live
 
-SHOWN = {"id", "account_id", "name", "hint", "scopes", "created_at", "secret"}
+SHOWN = {"id", "account_id", "name", "hint", "scopes", "unread", "created_at", "secret"}
 
 
 def status(server: Live, key: str) -> int:

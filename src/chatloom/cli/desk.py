@@ -1,4 +1,4 @@
-"""Where keys are made and revoked: at the server that has the database open, else in the file."""
+"""Where keys and budgets are made: at the server that has the database open, else in the file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from chatloom.core.secret import Secret
 from chatloom.policies.authorize import Authorize
 from chatloom.server.identity import Identity
 from chatloom.server.lock import DatabaseLock, Locked
-from chatloom.server.protocols.chatloom import make_key, tell_key
+from chatloom.server.protocols.budgets import list_budgets, remove_budget, set_budget
+from chatloom.server.protocols.chatloom import make_key, tell_key, tell_keys
 from chatloom.server.store.sqlite import SQLiteStore
 from chatloom.transports.blocking import BlockingTransport
 from chatloom.wire import chatloom as wire
@@ -25,12 +26,15 @@ T = TypeVar("T")
 
 
 class Desk(Protocol):
-    """What can be done with keys. Raises `ChatloomError` or `Refusal`."""
+    """What can be done with keys and budgets. Raises `ChatloomError` or `Refusal`."""
 
     def list(self) -> wire.KeyList: ...
     def create(self, wanted: wire.NewKey) -> wire.Key: ...
     def rotate(self, id: str, rotation: wire.Rotation) -> wire.Key: ...
     def revoke(self, id: str) -> wire.Key: ...
+    def budgets(self) -> wire.BudgetList: ...
+    def set_budget(self, wanted: wire.NewBudget) -> wire.Budget: ...
+    def remove_budget(self, named: wire.BudgetName) -> wire.Budget: ...
 
 
 @contextmanager
@@ -76,6 +80,25 @@ class _Remote(BlockingClient):
         request = self._engine.request("DELETE", path("/admin/keys/{id}", id=id))
         return await self._send(request, typed(wire.Key))
 
+    @operation
+    async def budgets(self) -> wire.BudgetList:
+        """List every budget."""
+        return await self._get("/admin/budgets", typed(wire.BudgetList))
+
+    @operation
+    async def set_budget(self, wanted: wire.NewBudget) -> wire.Budget:
+        """Limit what may be spent."""
+        body = self._engine.encode(wanted)
+        request = self._engine.request("PUT", "/admin/budgets", (), body)
+        return await self._send(request, typed(wire.Budget))
+
+    @operation
+    async def remove_budget(self, named: wire.BudgetName) -> wire.Budget:
+        """Lift a limit."""
+        query = (("concern", named.concern), ("subject", named.subject))
+        request = self._engine.request("DELETE", "/admin/budgets", query)
+        return await self._send(request, typed(wire.Budget))
+
 
 def _remote(url: str, token: str) -> _Remote:
     # No proxy: what is sent here is for this machine alone.
@@ -100,23 +123,29 @@ class _Local:
         return asyncio.run(opened())
 
     def list(self) -> wire.KeyList:
-        async def act(store: SQLiteStore, _: Identity) -> wire.KeyList:
-            return wire.KeyList([tell_key(key) for key in await store.keys()])
-
-        return self._with(act)
+        return self._with(lambda store, _: tell_keys(store))
 
     def create(self, wanted: wire.NewKey) -> wire.Key:
-        return self._with(lambda _, identity: make_key(identity, wanted))
+        return self._with(lambda store, identity: make_key(store, identity, wanted))
 
     def rotate(self, id: str, rotation: wire.Rotation) -> wire.Key:
-        async def act(_: SQLiteStore, identity: Identity) -> wire.Key:
+        async def act(store: SQLiteStore, identity: Identity) -> wire.Key:
             key, secret = await identity.rotate(id, overlap=rotation.overlap_seconds)
-            return tell_key(key, secret)
+            return await tell_key(store, key, secret)
 
         return self._with(act)
 
     def revoke(self, id: str) -> wire.Key:
-        async def act(_: SQLiteStore, identity: Identity) -> wire.Key:
-            return tell_key(await identity.revoke(id))
+        async def act(store: SQLiteStore, identity: Identity) -> wire.Key:
+            return await tell_key(store, await identity.revoke(id))
 
         return self._with(act)
+
+    def budgets(self) -> wire.BudgetList:
+        return self._with(lambda store, _: list_budgets(store))
+
+    def set_budget(self, wanted: wire.NewBudget) -> wire.Budget:
+        return self._with(lambda store, _: set_budget(store, wanted))
+
+    def remove_budget(self, named: wire.BudgetName) -> wire.Budget:
+        return self._with(lambda store, _: remove_budget(store, named))

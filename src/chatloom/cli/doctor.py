@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -10,8 +11,7 @@ from rich.markup import escape
 from chatloom.cli.shared import (
     AsJSON,
     Database,
-    database_path,
-    fail,
+    existing_database,
     failing_clearly,
     out,
     print_json,
@@ -21,14 +21,13 @@ from chatloom.wire import chatloom as wire
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from chatloom.server.store.contract import Problem
+
 
 def doctor(db: Database = None, as_json: AsJSON = False) -> None:
-    """Check the database: every hash, every balance, loose ends. Exits with 1 for problems."""
+    """Check the database: every hash, every turn's money, loose ends. Exits with 1 for problems."""
     with failing_clearly():
-        path = database_path(db).absolute()
-        if not path.exists():
-            fail(f"there is no database at {path}")
-        found = _check(path)
+        found = _check(existing_database(db))
     if as_json:
         print_json(found)
     else:
@@ -38,24 +37,35 @@ def doctor(db: Database = None, as_json: AsJSON = False) -> None:
 
 
 def _check(path: Path) -> wire.Checkup:
+    from chatloom.server.lock import is_held
     from chatloom.server.store.sqlite import check_file
+    from chatloom.server.store.sqlite.statements import migrations
 
+    running = is_held(path)
     health = check_file(path)
     return wire.Checkup(
         status="problems" if health.problems else "ok",
+        schema=migrations()[-1][0],  # another one is refused
         checked=health.checked,
+        running=running,
         open_turns=health.open_turns,
-        problems=[wire.Problem(one.check, one.subject, one.detail) for one in health.problems],
+        notes=_tell(health.notes),
+        problems=_tell(health.problems),
     )
 
 
+def _tell(problems: Sequence[Problem]) -> list[wire.Problem]:
+    return [wire.Problem(one.check, one.subject, one.detail) for one in problems]
+
+
 def _show(found: wire.Checkup) -> None:
-    counted = ", ".join(f"{count} {what}" for what, count in found.checked.items())
+    counted = ", ".join(f"{count:,} {what}" for what, count in found.checked.items())
     out.print(f"checked {counted}")
-    if found.open_turns:
-        count = len(found.open_turns)
-        out.print(f"[yellow]open turns: {count}[/] (running, or left by a crash)")
-    for problem in found.problems:
-        out.print(f"[red]{problem.check}[/] {escape(f'{problem.subject}: {problem.detail}')}")
+    if count := len(found.open_turns):
+        fate = "running" if found.running else "left by a crash, settled at the next start"
+        out.print(f"[yellow]open turns: {count:,}[/] ({fate})")
+    for colour, told in (("yellow", found.notes), ("red", found.problems)):
+        for one in told:
+            out.print(f"[{colour}]{one.check}[/] {escape(f'{one.subject}: {one.detail}')}")
     if not found.problems:
         out.print("[green]all is well[/]")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import msgspec
 import typer
@@ -14,35 +12,18 @@ from rich.table import Table
 from chatloom.cli.shared import (
     AsJSON,
     Database,
+    at_desk,
     database_path,
-    fail,
-    failing_clearly,
+    dollars,
     out,
     print_json,
+    read_amount,
 )
 from chatloom.wire.chatloom import Key, NewKey, Rotation
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from chatloom.cli.desk import Desk
 
 commands = typer.Typer(help="Make, list, rotate and revoke API keys.", no_args_is_help=True)
 
 Id = Annotated[str, typer.Argument(help="The key's id , not its name; see `chatloom keys list`.")]
-
-
-@contextmanager
-def _desk(db: Path | None) -> Generator[Desk, None, None]:
-    from chatloom.cli.desk import desk
-    from chatloom.server.refusal import Refusal
-
-    with failing_clearly():
-        try:
-            with desk(database_path(db).absolute()) as opened:
-                yield opened
-        except (Refusal, msgspec.ValidationError) as error:
-            fail(str(error))
 
 
 @commands.command("create")
@@ -59,6 +40,13 @@ def create(
         list[str] | None, typer.Option(help="Only these models; * is allowed; may be repeated.")
     ] = None,
     days: Annotated[float | None, typer.Option(help="Days until it expires.")] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(metavar="USD", parser=read_amount, help="The most it may spend, in all."),
+    ] = None,
+    keep_running: Annotated[
+        bool, typer.Option("--keep-running", help="Its turns run on when nobody reads them.")
+    ] = False,
     db: Database = None,
     as_json: AsJSON = False,
 ) -> None:
@@ -69,8 +57,10 @@ def create(
         "scopes": scope or ["chat", "models"],
         "models": model or None,
         "expires_in_days": days,
+        "budget": budget,
+        "unread": "run" if keep_running else "cancel",
     }
-    with _desk(db) as desk:
+    with at_desk(db) as desk:
         _show_new(desk.create(msgspec.convert(wanted, NewKey)), as_json)
     if not as_json:
         out.print(f"  in {database_path(db).absolute()}")
@@ -84,7 +74,7 @@ def rotate(
     as_json: AsJSON = False,
 ) -> None:
     """Give a key a new secret. It is shown once."""
-    with _desk(db) as desk:
+    with at_desk(db) as desk:
         wanted = msgspec.convert({"overlap_seconds": overlap}, Rotation)
         _show_new(desk.rotate(id, wanted), as_json)
     if not as_json:
@@ -94,7 +84,7 @@ def rotate(
 @commands.command("revoke")
 def revoke(id: Id, db: Database = None, as_json: AsJSON = False) -> None:
     """Revoke a key, at once."""
-    with _desk(db) as desk:
+    with at_desk(db) as desk:
         key = desk.revoke(id)
     if as_json:
         print_json(key)
@@ -105,13 +95,13 @@ def revoke(id: Id, db: Database = None, as_json: AsJSON = False) -> None:
 @commands.command("list")
 def list_keys(db: Database = None, as_json: AsJSON = False) -> None:
     """List every key, without secrets."""
-    with _desk(db) as desk:
+    with at_desk(db) as desk:
         found = desk.list()
     if as_json:
         print_json(found)
         return
     table = Table(box=None, header_style="bold")
-    for column in ("id", "name", "begins with", "scopes", "state", "last used"):
+    for column in _COLUMNS:
         table.add_column(column, no_wrap=column == "id")
     for key in found.keys:
         table.add_row(
@@ -121,8 +111,19 @@ def list_keys(db: Database = None, as_json: AsJSON = False) -> None:
             ", ".join(key.scopes),
             _state(key),
             key.last_used_at or "-",
+            _budget(key),
+            "run on" if key.unread == "run" else "cancelled",
         )
     out.print(table)
+
+
+_COLUMNS = ("id", "name", "begins with", "scopes", "state", "last used", "budget left", "unread")
+
+
+def _budget(key: Key) -> str:
+    if key.budget is None or key.budget.left is None:
+        return "-"
+    return f"{dollars(key.budget.left)} of {dollars(key.budget.amount)}"
 
 
 def _state(key: Key) -> str:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import msgspec
 import typer
@@ -17,6 +17,10 @@ from rich.markup import escape
 from chatloom.core.errors import ChatloomError, SettingsError
 from chatloom.server.settings import ServerSettings, load
 from chatloom.transports.home import config_folder
+from chatloom.wire.chatloom import USD, Money
+
+if TYPE_CHECKING:
+    from chatloom.cli.desk import Desk
 
 Database = Annotated[
     Path | None, typer.Option("--db", help="The database file.", envvar="CHATLOOM_DB")
@@ -30,6 +34,7 @@ Config = Annotated[
     ),
 ]
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
 
 # In a pipe there is no width to fit into, and programs want tables uncut.
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 1000)
@@ -48,6 +53,14 @@ def database_path(given: Path | None, *, dev: bool = False) -> Path:
     if not folder.is_dir():
         raise SettingsError(f"{given} cannot be the database: there is no folder {folder}")
     return given
+
+
+def existing_database(given: Path | None) -> Path:
+    """The database *given*, else the user's own one; fails where there is none."""
+    path = database_path(given).absolute()
+    if not path.exists():
+        fail(f"there is no database at {path}")
+    return path
 
 
 def _own_database(*, dev: bool) -> Path:
@@ -78,6 +91,24 @@ def print_json(value: object) -> None:
     sys.stdout.flush()
 
 
+def dollars(money: Money) -> str:
+    """Write *money* exactly, whole cents at least where there is a fraction."""
+    whole, _, fraction = money.usd.partition(".")
+    cents = f".{fraction:0<2}" if fraction.strip("0") else ""
+    sign, digits = ("-", whole[1:]) if whole.startswith("-") else ("", whole)
+    return f"{sign}${int(digits):,}{cents}"
+
+
+def read_amount(text: str) -> str:
+    """An amount as it may be sent; else say what one looks like."""
+    try:
+        return msgspec.convert(text, USD)
+    except msgspec.ValidationError:
+        raise typer.BadParameter(
+            f"{text!r} is no amount; write dollars below a million, such as 5 or 0.25"
+        ) from None
+
+
 def fail(message: str) -> NoReturn:
     """Say why on standard error, and exit with 1."""
     err.print(f"[bold red]chatloom:[/] {escape(message)}")
@@ -93,3 +124,17 @@ def failing_clearly() -> Generator[None, None, None]:
         fail(error.message)
     except UnicodeEncodeError:
         fail("what was given holds bytes that are no text")
+
+
+@contextmanager
+def at_desk(db: Path | None) -> Generator[Desk, None, None]:
+    """Open the desk of the database *db*, else of the user's own one; refusals become a line."""
+    from chatloom.cli.desk import desk
+    from chatloom.server.refusal import Refusal
+
+    with failing_clearly():
+        try:
+            with desk(database_path(db).absolute()) as opened:
+                yield opened
+        except (Refusal, msgspec.ValidationError) as error:
+            fail(str(error))

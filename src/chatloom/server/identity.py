@@ -23,7 +23,7 @@ import msgspec
 from chatloom.core.secret import Secret
 from chatloom.server.ids import milliseconds, new_id
 from chatloom.server.refusal import Refusal, invalid
-from chatloom.server.store.contract import ApiSecret, Key, Store
+from chatloom.server.store.contract import ApiSecret, Key, Store, Unread
 
 Scope: TypeAlias = Literal["chat", "models", "admin", "platform"]
 """What a key may do: talk and read back, list models, administer the server or the platform."""
@@ -120,6 +120,7 @@ class Identity:
         scopes: Iterable[str] = USER_SCOPES,
         models: list[str] | None = None,
         expires_at: int | None = None,
+        unread: Unread = "cancel",
     ) -> tuple[Key, Secret]:
         """Make a key; without *account_id*, in an account of its own."""
         wanted = frozenset(scopes)
@@ -144,6 +145,7 @@ class Identity:
             created_at=now,
             expires_at=expires_at,
             hint=hint,
+            unread=unread,
         )
         await self._store.add_key(key, _secret(key, digest, hint))
         return key, secret

@@ -63,7 +63,7 @@ class DatabaseLock:
 
     def __init__(self, database: Path) -> None:
         self._database = database
-        self._path = database.with_name(database.name + ".lock")
+        self._path = _beside(database)
         self._file: int | None = None
 
     def acquire(self) -> Self:
@@ -127,6 +127,33 @@ class DatabaseLock:
             return _read(self._path.read_bytes())
         except OSError:
             return None
+
+
+def is_held(database: Path) -> bool:
+    """Whether somebody has *database* open to write; nothing is changed by asking."""
+    try:
+        file = os.open(_beside(database), os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True  # who may not look cannot tell
+    try:
+        _lock(file)
+    except OSError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
+def left_lock(database: Path) -> Path | None:
+    """The lock that a crash has left beside *database*, if any; the next holder takes it over."""
+    path = _beside(database)
+    return path if path.exists() and not is_held(database) else None
+
+
+def _beside(database: Path) -> Path:
+    return database.with_name(database.name + ".lock")
 
 
 def _read(text: bytes) -> Holder | None:

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from decimal import Decimal
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
 from chatloom.core.http import JSON
+
+USD: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9]{1,6}(\.[0-9]{1,12})?$",
+        description="US dollars, less than a million, as exact decimal text: `5`, `0.25`.",
+    ),
+]
+Unread: TypeAlias = Literal["cancel", "run"]
+Concern: TypeAlias = Literal["account", "key", "end_user", "end_users"]
+
+
+def picodollars(usd: str) -> int:
+    """Exactly as many pico-dollars as *usd*, a `USD`, says."""
+    return int(Decimal(usd).scaleb(12))
 
 
 class Money(msgspec.Struct):
@@ -95,14 +111,58 @@ class Conversation(msgspec.Struct, kw_only=True):
     messages: list[Message]
 
 
+class BudgetName(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Whose budget it is.
+
+    `subject` is an account's id for `account` and `end_users` (each of that
+    account's end users), a key's id for `key`, ACCOUNT/NAME for `end_user`.
+    """
+
+    concern: Concern
+    subject: Annotated[str, Meta(min_length=1, max_length=1000)]
+
+
+class NewBudget(BudgetName, kw_only=True, forbid_unknown_fields=True):
+    """The most that may be spent, in all, by whom it concerns."""
+
+    usd: USD
+
+
+class Budget(msgspec.Struct, kw_only=True):
+    """A budget, and what is left of it.
+
+    `reserved` is what running turns may still cost. Of `end_users` there is no
+    one balance: the last three are null.
+    """
+
+    concern: Concern
+    subject: str
+    amount: Money
+    spent: Money | None = None
+    reserved: Money | None = None
+    left: Money | None = None
+
+
+class BudgetList(msgspec.Struct):
+    """Every budget."""
+
+    budgets: list[Budget]
+
+
 class NewKey(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A key to be made."""
+    """A key to be made.
+
+    `budget` is the most it may spend, in all; `unread` says what becomes of its
+    turns when nobody reads them for a while.
+    """
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
     account_id: str | None = None
     scopes: list[str] = msgspec.field(default_factory=lambda: ["chat", "models"])
     models: list[str] | None = None
     expires_in_days: Annotated[float, Meta(gt=0, le=36500)] | None = None
+    budget: USD | None = None
+    unread: Unread = "cancel"
 
 
 class Rotation(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -119,12 +179,14 @@ class Key(msgspec.Struct, kw_only=True, omit_defaults=True):
     name: str
     hint: str
     scopes: list[str]
+    unread: Unread
     models: list[str] | None = None
     created_at: str
     expires_at: str | None = None
     revoked_at: str | None = None
     last_used_at: str | None = None
     dev: bool = False
+    budget: Budget | None = None
     secret: str | None = None
 
 
@@ -143,9 +205,27 @@ class Problem(msgspec.Struct):
 
 
 class Checkup(msgspec.Struct, kw_only=True):
-    """What ``chatloom doctor`` found."""
+    """What ``chatloom doctor`` found.
+
+    `notes` are worth knowing and no damage. `running` says whether somebody has
+    the database open to write; open turns are then running, else a crash left
+    them, to be settled at the next start.
+    """
 
     status: Literal["ok", "problems"]
+    schema: int
+    checked: dict[str, int]
+    running: bool
+    open_turns: list[str]
+    notes: list[Problem]
+    problems: list[Problem]
+
+
+class Backup(msgspec.Struct, kw_only=True):
+    """What ``chatloom backup`` made, and what was found sound in it."""
+
+    database: str
+    backup: str
+    bytes: int
     checked: dict[str, int]
     open_turns: list[str]
-    problems: list[Problem]

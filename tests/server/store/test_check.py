@@ -72,6 +72,87 @@ DAMAGE: dict[str, tuple[str, str, str]] = {
         "journal",
         "settled or unknown",
     ),
+    "no reservation": (
+        UNLOCK + "DELETE FROM ledger WHERE kind = 'reserve'",
+        "turn",
+        "nothing was set aside for it",
+    ),
+    "another reservation": (
+        "UPDATE turn SET reserved = reserved + 1",
+        "turn",
+        "what was set aside for it is not what the ledger says",
+    ),
+    "both": (
+        "INSERT INTO ledger SELECT turn_id, 'release', account_id, key_id, end_user, 0, price_id,"
+        " NULL, NULL, unread, 0, 1 FROM ledger WHERE kind = 'settle'",
+        "turn",
+        "both settled and released",
+    ),
+    "open again": (
+        "UPDATE turn SET outcome = NULL",
+        "turn",
+        "still open, and its money was settled",
+    ),
+    "overcharged": (
+        UNLOCK + "UPDATE ledger SET amount = amount + 1 WHERE kind = 'settle';"
+        "UPDATE turn SET cost = cost + 1",
+        "turn",
+        "not what its tokens cost at its price",
+    ),
+    "another price": ("UPDATE price SET prompt = 101", "turn", "not what its tokens cost"),
+    "no usage": ("UPDATE turn SET usage = NULL", "turn", "nobody says for what"),
+    "another usage": (
+        UNLOCK + "UPDATE ledger SET prompt_tokens = 11 WHERE kind = 'settle'",
+        "turn",
+        "its tokens are not those that the ledger says",
+    ),
+    "not estimated": (
+        UNLOCK + "UPDATE ledger SET estimated = 1 WHERE kind = 'settle'",
+        "turn",
+        "its tokens are not those that the ledger says",
+    ),
+    "another payer": (
+        UNLOCK + "UPDATE ledger SET end_user = 'somebody' WHERE kind = 'settle'",
+        "ledger",
+        "its settle entry has another payer",
+    ),
+    "price of another": (
+        "INSERT INTO price VALUES (9, 'other', 100, 400, NULL, 1); UPDATE turn SET price_id = 9",
+        "ledger",
+        "its reserve entry has another payer or price",
+    ),
+    "unknown price": ("UPDATE turn SET price_id = 9", "reference", "a price that is not there"),
+    "ledger of nobody": ("DELETE FROM turn", "ledger", "its settle entry has no turn"),
+    "attempt of nobody": ("DELETE FROM turn", "reference", "a turn that is not there"),
+    "attempt of an open turn": (
+        "UPDATE turn SET outcome = NULL",
+        "attempt",
+        "unknown or still open",
+    ),
+    "attempts": ("UPDATE attempt SET number = 2", "attempt", "not numbered from 1 on"),
+    "replay": ("UPDATE turn SET outcome = NULL", "replay", "unknown or still open"),
+    "half a key": ("UPDATE turn SET body_digest = x'00'", "turn", "half of an idempotency key"),
+    "key of a forgotten answer": (
+        "UPDATE turn SET key_digest = CAST(id AS BLOB), body_digest = x'00'; DELETE FROM replay",
+        "turn",
+        "stands for an answer that is forgotten",
+    ),
+    "key of a turn that was released": (
+        UNLOCK + "UPDATE turn SET key_digest = CAST(id AS BLOB), body_digest = x'00', cost = 0;"
+        "UPDATE ledger SET kind = 'release', amount = 0 WHERE kind = 'settle'",
+        "turn",
+        "stands for a turn that was free to begin anew",
+    ),
+    "message count": (
+        "UPDATE conversation SET message_count = message_count + 1",
+        "conversation",
+        "messages by its own count",
+    ),
+    "conversation's cost": (
+        "UPDATE conversation SET cost = cost + 1",
+        "conversation",
+        "not what its turns cost",
+    ),
     "journal of nobody": (
         "INSERT INTO journal VALUES ('nobody', 1, x'5b5d')",
         "journal",
@@ -137,6 +218,7 @@ async def test_a_merged_message_is_hashed_with_both_parents(path: Path) -> None:
             (id, conversation, account, first, '{"role":"user","content":"Both?"}', merged),
         )
         connection.execute("INSERT INTO merge VALUES (?, 0, ?)", (id, second))
+        connection.execute("UPDATE conversation SET message_count = 5 WHERE message_count = 4")
     assert (await checked(path)).problems == []
     tamper(path, f"UPDATE merge SET other_id = '{first}'")
     assert [problem.subject for problem in (await checked(path)).problems] == [id]

@@ -1,4 +1,4 @@
-"""chatloom's own addresses: turns and conversations read back, keys administered."""
+"""chatloom's own addresses: conversations read back, keys administered."""
 
 from __future__ import annotations
 
@@ -8,46 +8,12 @@ from chatloom.core.secret import Secret
 from chatloom.server.call import Call, Reply, json_reply
 from chatloom.server.identity import SCOPES, Identity, is_control
 from chatloom.server.ids import is_id, milliseconds
-from chatloom.server.protocols.completions import turn_id_of
+from chatloom.server.protocols import budgets
 from chatloom.server.protocols.moments import iso
 from chatloom.server.refusal import Refusal, not_found
 from chatloom.server.routes import Route
 from chatloom.server.store import contract
 from chatloom.wire import chatloom as wire
-
-
-async def get_turn(call: Call) -> Reply:
-    """Answer ``GET /v1/turns/{turn_id}``; a completion's id names its turn, too."""
-    store, account = call.services.store, call.key.account_id
-    id = turn_id_of(call.parts["turn_id"])
-    turn = await store.turn(account, id) if is_id(id) else None
-    if turn is None:
-        raise not_found("turn")
-    node = await store.node(account, turn.message_id) if turn.message_id else None
-    usage = None
-    if turn.usage is not None:
-        counted = turn.usage
-        usage = wire.TurnUsage(counted.prompt_tokens, counted.completion_tokens, counted.estimated)
-    return json_reply(
-        wire.Turn(
-            id=turn.id,
-            conversation_id=turn.conversation_id,
-            parent_message_id=turn.parent_id,
-            message_id=turn.message_id,
-            protocol=turn.protocol,
-            model=turn.model,
-            served_model=turn.served_model,
-            provider=turn.provider,
-            streamed=turn.streamed,
-            outcome=turn.outcome,
-            problem=turn.problem,
-            text=node.message.text if node else "",
-            usage=usage,
-            cost=None if turn.cost is None or not turn.priced else wire.Money.of(turn.cost),
-            started_at=iso(turn.started_at),
-            ended_at=iso(turn.ended_at),
-        )
-    )
 
 
 async def get_conversation(call: Call) -> Reply:
@@ -105,17 +71,18 @@ def _message(node: contract.Node) -> wire.Message:
 
 async def list_keys(call: Call) -> Reply:
     """Answer ``GET /admin/keys``."""
-    return json_reply(wire.KeyList([tell_key(key) for key in await call.services.store.keys()]))
+    return json_reply(await tell_keys(call.services.store))
 
 
 async def create_key(call: Call) -> Reply:
     """Answer ``POST /admin/keys``; the only answer that ever shows the key's secret."""
     wanted = await call.read(wire.NewKey)
     _only_what_it_has(call.key, wanted.scopes)
-    return json_reply(await make_key(call.services.identity, wanted), 201)
+    made = await make_key(call.services.store, call.services.identity, wanted)
+    return json_reply(made, 201)
 
 
-async def make_key(identity: Identity, wanted: wire.NewKey) -> wire.Key:
+async def make_key(store: contract.Store, identity: Identity, wanted: wire.NewKey) -> wire.Key:
     """Make a key as *wanted*, and show its secret."""
     days = wanted.expires_in_days
     key, secret = await identity.mint(
@@ -124,8 +91,12 @@ async def make_key(identity: Identity, wanted: wire.NewKey) -> wire.Key:
         scopes=wanted.scopes,
         models=wanted.models,
         expires_at=None if days is None else milliseconds() + int(days * 86_400_000),
+        unread=wanted.unread,
     )
-    return tell_key(key, secret)
+    # Its secret is not told before, so nothing can be spent without the limit.
+    if wanted.budget is not None:
+        await store.set_budget("key", key.id, wire.picodollars(wanted.budget))
+    return await tell_key(store, key, secret)
 
 
 def _only_what_it_has(key: contract.Key, scopes: Iterable[str]) -> None:
@@ -145,16 +116,31 @@ async def rotate_key(call: Call) -> Reply:
     known = await call.services.store.key(call.parts["key_id"])
     _only_what_it_has(call.key, known.scopes if known else ())
     key, secret = await call.services.identity.rotate(call.parts["key_id"], overlap=overlap)
-    return json_reply(tell_key(key, secret))
+    return json_reply(await tell_key(call.services.store, key, secret))
 
 
 async def revoke_key(call: Call) -> Reply:
     """Answer ``DELETE /admin/keys/{key_id}``."""
-    return json_reply(tell_key(await call.services.identity.revoke(call.parts["key_id"])))
+    revoked = await call.services.identity.revoke(call.parts["key_id"])
+    return json_reply(await tell_key(call.services.store, revoked))
 
 
-def tell_key(key: contract.Key, secret: Secret | None = None) -> wire.Key:
+async def tell_keys(store: contract.Store) -> wire.KeyList:
+    """Describe every key."""
+    budget_of = {one.subject: one for one in await store.budgets() if one.concern == "key"}
+    return wire.KeyList([_key(key, budget_of.get(key.id)) for key in await store.keys()])
+
+
+async def tell_key(
+    store: contract.Store, key: contract.Key, secret: Secret | None = None
+) -> wire.Key:
     """Describe *key*; with its *secret* only when that was just made."""
+    return _key(key, await budgets.budget_of_key(store, key.id), secret)
+
+
+def _key(
+    key: contract.Key, budget: contract.Budget | None, secret: Secret | None = None
+) -> wire.Key:
     return wire.Key(
         id=key.id,
         account_id=key.account_id,
@@ -167,21 +153,13 @@ def tell_key(key: contract.Key, secret: Secret | None = None) -> wire.Key:
         revoked_at=iso(key.revoked_at),
         last_used_at=iso(key.last_used_at),
         dev=key.dev,
+        unread=key.unread,
+        budget=budgets.tell_budget(budget) if budget else None,
         secret=secret.reveal() if secret else None,
     )
 
 
 ROUTES = (
-    Route(
-        method="GET",
-        path="/v1/turns/{turn_id}",
-        owner="chatloom",
-        summary="Read a turn back: its outcome, its text, what it took and cost",
-        endpoint=get_turn,
-        scope="chat",
-        answer=wire.Turn,
-        errors=("unauthenticated", "forbidden", "not_found"),
-    ),
     Route(
         method="GET",
         path="/v1/conversations/{conversation_id}",
@@ -235,4 +213,5 @@ ROUTES = (
         answer=wire.Key,
         errors=("unauthenticated", "forbidden", "not_found", "conflict"),
     ),
+    *budgets.ROUTES,
 )

@@ -290,6 +290,8 @@ class Health(msgspec.Struct, frozen=True):
     """How many of each kind were looked at."""
     open_turns: list[str]
     problems: list[Problem]
+    notes: list[Problem] = []
+    """Worth knowing, and no damage."""
 
 
 class Store(Protocol):

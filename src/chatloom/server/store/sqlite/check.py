@@ -1,8 +1,9 @@
-"""Looking everything over: hashes, balances, loose ends."""
+"""Looking everything over: the file, hashes, balances, every turn's money, loose ends."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import msgspec
 from chatloom.server.chat.tree import node_hash
 from chatloom.server.store.contract import Health, Problem
 from chatloom.server.store.sqlite import rows
+from chatloom.server.store.sqlite.check_files import list_surroundings, list_waste
+from chatloom.server.store.sqlite.check_money import check_charges, list_overruns
 from chatloom.server.store.sqlite.connect import open_for_reading
 from chatloom.server.store.sqlite.statements import statements
 
@@ -20,8 +23,10 @@ def check_file(path: Path) -> Health:
 
     Raises `SettingsError` for a file that is not ours, or of another version.
     """
+    surroundings = list_surroundings(path)
     with closing(open_for_reading(path)) as connection:
-        return check(connection)
+        health = check(connection)
+    return msgspec.structs.replace(health, notes=[*surroundings, *health.notes])
 
 
 def check(connection: sqlite3.Connection) -> Health:
@@ -36,28 +41,42 @@ def check(connection: sqlite3.Connection) -> Health:
 
 
 def _check(connection: sqlite3.Connection) -> Health:
-    sql = statements()
-    torn = [
+    sql = statements("check.sql")
+    file = [*_torn(connection), *_dangling(connection)]
+    nodes, wrong_nodes = _nodes(connection)
+    turns, wrong_charges = check_charges(connection)
+    balances, wrong_balances = _balances(connection)
+    strays = [Problem(*row) for row in connection.execute(sql["every_stray"])]
+    return Health(
+        {"messages": nodes, "balances": balances, "turns": turns},
+        [id for (id,) in connection.execute(sql["every_open_turn"])],
+        [*file, *wrong_nodes, *wrong_charges, *wrong_balances, *strays],
+        [*list_overruns(connection), *list_waste(connection)],
+    )
+
+
+def _torn(connection: sqlite3.Connection) -> list[Problem]:
+    return [
         Problem("file", "integrity", text)
         for (text,) in connection.execute("PRAGMA integrity_check")
         if text != "ok"
     ]
-    nodes, wrong_nodes = _nodes(connection)
-    balances, wrong_balances = _balances(connection)
-    stray = [Problem(*row) for row in connection.execute(sql["every_stray"])]
-    open_turns = [id for (id,) in connection.execute(sql["every_open_turn"])]
-    (turns,) = connection.execute("SELECT count(*) FROM turn").fetchone()
-    return Health(
-        {"messages": nodes, "balances": balances, "turns": turns},
-        open_turns,
-        [*torn, *wrong_nodes, *wrong_balances, *stray],
-    )
+
+
+def _dangling(connection: sqlite3.Connection) -> list[Problem]:
+    """References to what is not there, counted: without row ids SQLite cannot say whose."""
+    found = connection.execute("PRAGMA foreign_key_check")
+    counted = Counter((table, parent) for table, _, parent, _ in found)
+    return [
+        Problem("reference", table, f"{count} of its rows name a {parent} that is not there")
+        for (table, parent), count in counted.items()
+    ]
 
 
 def _nodes(connection: sqlite3.Connection) -> tuple[int, list[Problem]]:
     problems: list[Problem] = []
     count = 0
-    for row in connection.execute(statements()["every_node"]):
+    for row in connection.execute(statements("check.sql")["every_node"]):
         count += 1
         try:
             node = rows.node(row)
@@ -83,7 +102,7 @@ def _balances(connection: sqlite3.Connection) -> tuple[int, list[Problem]]:
     problems: list[Problem] = []
     count = 0
     for scope, subject, reserved, spent, kept_reserved, kept_spent in connection.execute(
-        statements()["every_balance"]
+        statements("check.sql")["every_balance"]
     ):
         count += 1
         if (reserved, spent) != (kept_reserved, kept_spent):

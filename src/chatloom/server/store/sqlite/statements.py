@@ -9,9 +9,9 @@ _HERE = files(__package__ or __name__)
 
 
 @cache
-def statements() -> dict[str, str]:
-    """Every statement of ``queries.sql``, by the name in the ``-- name:`` line above it."""
-    text = (_HERE / "queries.sql").read_text("utf-8")
+def statements(file: str = "queries.sql") -> dict[str, str]:
+    """Every statement of *file*, by the name in the ``-- name:`` line above it."""
+    text = (_HERE / file).read_text("utf-8")
     blocks = text.split("-- name: ")[1:]
     named = (block.partition("\n") for block in blocks)
     return {name.strip(): statement.strip().rstrip(";") for name, _, statement in named}

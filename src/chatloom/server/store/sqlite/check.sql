@@ -1,0 +1,99 @@
+-- name: every_node
+SELECT m.id, m.conversation_id, m.parent_id, m.depth, m.body, m.hash, m.turn_id, m.tokens,
+       m.created_at, m.answered, m.deleted_at, p.hash, p.depth,
+       (SELECT json_group_array(hex(other.hash)) FROM (
+            SELECT o.hash FROM merge g JOIN message o ON o.id = g.other_id
+            WHERE g.message_id = m.id AND g.position = 0) other)
+FROM message m LEFT JOIN message p ON p.id = m.parent_id;
+
+-- name: every_open_turn
+SELECT id FROM turn WHERE outcome IS NULL ORDER BY id;
+
+-- name: every_charge
+SELECT t.id, t.outcome IS NOT NULL, t.key_digest IS NOT NULL, t.reserved, t.cost, t.usage,
+       r.amount, s.amount, x.amount, s.prompt_tokens, s.completion_tokens, s.estimated,
+       p.prompt, p.completion, p.cached
+FROM turn t LEFT JOIN ledger r ON r.turn_id = t.id AND r.kind = 'reserve'
+    LEFT JOIN ledger s ON s.turn_id = t.id AND s.kind = 'settle'
+    LEFT JOIN ledger x ON x.turn_id = t.id AND x.kind = 'release'
+    LEFT JOIN price p ON p.id = t.price_id;
+
+-- name: every_balance
+WITH entry AS (
+    SELECT turn_id, account_id, key_id, end_user,
+           sum(CASE WHEN kind = 'reserve' THEN amount ELSE 0 END) AS reserved,
+           sum(CASE WHEN kind = 'settle' THEN amount ELSE 0 END) AS spent,
+           max(kind <> 'reserve') AS closed
+    FROM ledger GROUP BY turn_id
+), owed AS (
+    SELECT 'account' AS scope, account_id AS subject, iif(closed, 0, reserved) AS reserved, spent
+    FROM entry
+    UNION ALL
+    SELECT 'key', key_id, iif(closed, 0, reserved), spent FROM entry
+    UNION ALL
+    SELECT 'end_user', account_id || '/' || end_user, iif(closed, 0, reserved), spent FROM entry
+    WHERE end_user IS NOT NULL
+), summed AS (
+    SELECT scope, subject, sum(reserved) AS reserved, sum(spent) AS spent
+    FROM owed GROUP BY scope, subject
+)
+SELECT coalesce(s.scope, b.scope), coalesce(s.subject, b.subject),
+       coalesce(s.reserved, 0), coalesce(s.spent, 0), coalesce(b.reserved, 0), coalesce(b.spent, 0)
+FROM summed s FULL JOIN balance b ON b.scope = s.scope AND b.subject = s.subject;
+
+-- name: every_stray
+SELECT 'branch', b.id, 'its head is not a message of its conversation'
+FROM branch b LEFT JOIN message m ON m.id = b.head_id AND m.conversation_id = b.conversation_id
+WHERE b.head_id IS NOT NULL AND m.id IS NULL
+UNION ALL
+SELECT 'turn', t.id, 'its answer is not a stored message'
+FROM turn t LEFT JOIN message m ON m.id = t.message_id
+WHERE t.message_id IS NOT NULL AND m.id IS NULL
+UNION ALL
+SELECT 'turn', id, 'it has one half of an idempotency key' FROM turn
+WHERE (key_digest IS NULL) <> (body_digest IS NULL)
+UNION ALL
+SELECT 'turn', t.id, 'its idempotency key stands for an answer that is forgotten'
+FROM turn t LEFT JOIN replay r ON r.turn_id = t.id
+WHERE t.key_digest IS NOT NULL AND t.outcome IS NOT NULL AND r.turn_id IS NULL
+UNION ALL
+SELECT 'attempt', a.turn_id, 'its turn is unknown or still open'
+FROM (SELECT DISTINCT turn_id FROM attempt) a LEFT JOIN turn t ON t.id = a.turn_id
+WHERE t.outcome IS NULL
+UNION ALL
+SELECT 'attempt', turn_id, 'its turn''s attempts are not numbered from 1 on' FROM attempt
+GROUP BY turn_id HAVING min(number) <> 1 OR max(number) <> count(*)
+UNION ALL
+SELECT 'replay', r.turn_id, 'its turn is unknown or still open'
+FROM replay r LEFT JOIN turn t ON t.id = r.turn_id WHERE t.outcome IS NULL
+UNION ALL
+SELECT 'journal', j.turn_id, 'its turn is settled or unknown'
+FROM (SELECT DISTINCT turn_id FROM journal) j LEFT JOIN turn t ON t.id = j.turn_id
+WHERE t.id IS NULL OR t.outcome IS NOT NULL
+UNION ALL
+SELECT 'ledger', l.turn_id, 'its ' || l.kind || ' entry has no turn'
+FROM ledger l LEFT JOIN turn t ON t.id = l.turn_id WHERE t.id IS NULL
+UNION ALL
+SELECT 'ledger', l.turn_id, 'its ' || l.kind || ' entry has another payer or price than its turn'
+FROM ledger l JOIN turn t ON t.id = l.turn_id
+WHERE (l.account_id, l.key_id, l.end_user) IS NOT (t.account_id, t.key_id, t.end_user)
+    OR (l.price_id IS NOT NULL AND l.price_id IS NOT t.price_id)
+UNION ALL
+SELECT 'conversation', c.id, 'it has ' || c.message_count || ' messages by its own count, not ' || n
+FROM conversation c JOIN (
+    SELECT conversation_id, count(*) AS n FROM message GROUP BY conversation_id
+) m ON m.conversation_id = c.id WHERE c.message_count <> n
+UNION ALL
+SELECT 'conversation', c.id, 'its cost is not what its turns cost'
+FROM conversation c JOIN (
+    SELECT conversation_id, total(cost) AS n FROM turn GROUP BY conversation_id
+) t ON t.conversation_id = c.id WHERE c.cost <> n;
+
+-- name: every_overrun
+SELECT b.concern, held.subject, b.amount, held.spent + held.reserved
+FROM budget b JOIN balance held ON held.scope = iif(b.concern = 'end_users', 'end_user', b.concern)
+    AND (held.subject = b.subject OR (b.concern = 'end_users'
+         AND held.subject >= b.subject || '/' AND held.subject < b.subject || '0'
+         AND NOT EXISTS (SELECT 1 FROM budget
+                         WHERE concern = 'end_user' AND subject = held.subject)))
+WHERE held.spent + held.reserved > b.amount;

@@ -1,0 +1,49 @@
+-- name: turns_named
+SELECT id FROM turn WHERE id >= ?1 AND id < ?1 || 'g' ORDER BY id DESC LIMIT ?2;
+
+-- name: turn
+SELECT t.*, a.name AS account_name, k.name AS key_name,
+       (SELECT hint FROM api_secret WHERE key_id = t.key_id ORDER BY created_at DESC LIMIT 1)
+           AS key_hint,
+       l.unread, c.title, b.name AS branch_name, m.hash AS parent_hash,
+       (SELECT count(*) FROM journal WHERE turn_id = t.id) AS journalled,
+       (SELECT expires_at FROM replay WHERE turn_id = t.id) AS replay_expires_at
+FROM turn t LEFT JOIN account a ON a.id = t.account_id LEFT JOIN api_key k ON k.id = t.key_id
+    LEFT JOIN ledger l ON l.turn_id = t.id AND l.kind = 'reserve'
+    LEFT JOIN conversation c ON c.id = t.conversation_id LEFT JOIN branch b ON b.id = t.branch_id
+    LEFT JOIN message m ON m.id = t.parent_id
+WHERE t.id = ?;
+
+-- name: attempts
+SELECT number, provider, model, started_at, ended_at, problem FROM attempt WHERE turn_id = ?
+ORDER BY number;
+
+-- name: price
+SELECT id, model, prompt, completion, cached, valid_from FROM price WHERE id = ?;
+
+-- name: entries
+SELECT kind, amount, prompt_tokens, completion_tokens, estimated, created_at
+FROM ledger WHERE turn_id = ? ORDER BY kind <> 'reserve', created_at;
+
+-- name: budgets
+SELECT b.concern, b.subject, b.amount, coalesce(held.spent, 0) AS spent,
+       coalesce(held.reserved, 0) AS reserved
+FROM budget b LEFT JOIN balance held
+    ON held.scope = iif(b.concern = 'end_users', 'end_user', b.concern)
+    AND held.subject = iif(b.concern = 'end_users', ?3, b.subject)
+WHERE (b.concern = 'account' AND b.subject = ?1) OR (b.concern = 'key' AND b.subject = ?2)
+    OR (b.concern = 'end_user' AND b.subject = ?3)
+    OR (b.concern = 'end_users' AND b.subject = ?1 AND ?3 IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM budget WHERE concern = 'end_user' AND subject = ?3));
+
+-- name: grown
+SELECT id, parent_id, depth, role, body, hash, tokens, deleted_at FROM message
+WHERE conversation_id = ? AND turn_id = ? ORDER BY depth, id;
+
+-- name: branches_over
+WITH RECURSIVE up (name, id) AS (
+    SELECT name, head_id FROM branch WHERE conversation_id = ?1 AND deleted_at IS NULL
+    UNION ALL
+    SELECT up.name, m.parent_id FROM up JOIN message m ON m.id = up.id WHERE m.depth > ?2
+)
+SELECT name FROM up WHERE id = ?3 ORDER BY name;

@@ -1,0 +1,87 @@
+"""Where in which tree a turn stands, and what it grew there."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+import msgspec
+
+from chatloom.server.chat.message import Message
+from chatloom.server.store.sqlite.explain.looking import rows
+from chatloom.wire import explanation as wire
+
+_FIRST_WORDS = 100
+"""Characters of a message."""
+
+
+class _FirstSchema(msgspec.Struct):
+    """What an open turn of schema 1 keeps of its request."""
+
+    new: list[Message] = []
+
+
+def place_of(connection: sqlite3.Connection, turn: sqlite3.Row) -> wire.Place:
+    """Explain the place of *turn*."""
+    conversation = turn["conversation_id"]
+    grown = [_grown(one) for one in rows(connection, "grown", conversation, turn["id"])]
+    answer = next((one for one in grown if one.id == turn["message_id"]), None)
+    end = (answer.depth, answer.id) if answer else (0, None)
+    over = rows(connection, "branches_over", conversation, *end)
+    return wire.Place(
+        conversation_id=conversation,
+        title=turn["title"],
+        branch_id=turn["branch_id"],
+        branch=turn["branch_name"],
+        branches=[one["name"] for one in over],
+        parent_id=turn["parent_id"],
+        parent_hash=turn["parent_hash"].hex() if turn["parent_hash"] else None,
+        message_id=turn["message_id"],
+        grown=grown,
+    )
+
+
+def _grown(node: sqlite3.Row) -> wire.Grown:
+    gone = node["deleted_at"] is not None
+    return wire.Grown(
+        id=node["id"],
+        parent_id=node["parent_id"],
+        depth=node["depth"],
+        role=node["role"],
+        hash=node["hash"].hex(),
+        tokens=node["tokens"],
+        first_words="" if gone else _first_words(_read_message(node["body"])),
+        deleted=gone,
+    )
+
+
+def asked_of(turn: sqlite3.Row) -> list[wire.Asked]:
+    """How each message begins that an open turn was asked; what became of them is in the tree."""
+    kept = turn["asked"]
+    asked: list[Message] | _FirstSchema = _read_asked(kept) if kept else []
+    messages = asked.new if isinstance(asked, _FirstSchema) else asked
+    return [wire.Asked(role=one.role, first_words=_first_words(one)) for one in messages]
+
+
+_read_message = msgspec.json.Decoder(Message).decode
+_read_asked = msgspec.json.Decoder(list[Message] | _FirstSchema).decode
+
+
+def _first_words(message: Message) -> str:
+    text = " ".join((message.text or message.refusal or "").split())
+    if not text:
+        text = ", ".join(_called(message.tool_calls or ()))
+    return text if len(text) <= _FIRST_WORDS else text[: _FIRST_WORDS - 1] + "…"
+
+
+def _called(calls: Sequence[object]) -> list[str]:
+    read = [msgspec.convert(call, _Call) for call in calls]
+    return [f"calls {call.function.name}" for call in read]
+
+
+class _Function(msgspec.Struct):
+    name: str = ""
+
+
+class _Call(msgspec.Struct):
+    function: _Function = msgspec.field(default_factory=_Function)
