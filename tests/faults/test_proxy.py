@@ -98,9 +98,11 @@ def test_a_half_closed_request_may_still_be_answered() -> None:
 
 
 def test_a_refused_connection_never_reaches_the_server() -> None:
-    with serving(answers) as server:
-        with proxied("127.0.0.1", server.port, in_turn(Fault("refuse"))) as proxy:
-            check_refused(proxy)
+    with (
+        serving(answers) as server,
+        proxied("127.0.0.1", server.port, in_turn(Fault("refuse"))) as proxy,
+    ):
+        check_refused(proxy)
     assert (server.connections, proxy.done["refuse"]) == (0, 1)
 
 
