@@ -120,7 +120,8 @@ def _whole_chunks(block: bytes, pieces: list[bytes]) -> int:
     """Take the chunks that *block* begins with and holds to their end; tells where that is."""
     at = 0
     while (end := block.find(b"\r\n", at)) >= 0:
-        size = _chunk_size(block[at:end])
+        line = block[at:end]
+        size = _chunk_size(line) if b";" in line else _size(line)
         stop = end + 2 + size
         if not size or block[stop : stop + 2] != b"\r\n":
             break
@@ -130,6 +131,7 @@ def _whole_chunks(block: bytes, pieces: list[bytes]) -> int:
 
 
 def _chunk_size(line: bytes) -> int:
+    # Extensions, which nobody else sends, are not to be remembered.
     return _size(line.partition(b";")[0].rstrip() if b";" in line else line)
 
 

@@ -5,7 +5,7 @@ OpenAI itself, Ollama, vLLM, llama.cpp, OpenRouter, LM Studio and many more.
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -28,6 +28,8 @@ from chatloom.server.models.openai.problems import Problems
 from chatloom.server.models.openai.reading import Reading
 from chatloom.server.settings import ProviderSettings
 from chatloom.transports.aio import AioTransport
+from chatloom.transports.aio.limits import Limits, Wait
+from chatloom.transports.aio.loops import PerLoop
 
 T = TypeVar("T")
 
@@ -60,6 +62,7 @@ class OpenAI:
         self._problems = Problems(name, key)
         self._dialects = Dialects()
         self._transport = AioTransport(settings.base_url)
+        self._limits: PerLoop[Limits] = PerLoop(lambda _: None)
         policies: list[Policy] = [
             Retry(settings.max_retries, patience=PATIENCE),
             NoteAttempts(self._problems),
@@ -111,7 +114,7 @@ class OpenAI:
             raise self._problems.broken("the answer does not say how it ended")
 
     async def _stream(self, prompt: Prompt) -> AsyncIterator[Sequence[Delta]]:
-        now, settings = asyncio.get_running_loop().time, self._settings
+        now, settings = time.monotonic, self._settings
         wait = settings.first_token_timeout
         limit = now() + wait
         response = await self._sent(prompt, self._streamed.opened, limit)
@@ -145,7 +148,7 @@ class OpenAI:
         """Send *prompt*, and again without what its model turns out not to take."""
         asking(self.name, prompt.model)
         try:
-            async with asyncio.timeout_at(limit):
+            with self._within(limit):
                 while True:
                     payload = self._dialects.write(prompt)
                     try:
@@ -159,9 +162,17 @@ class OpenAI:
             wait = self._settings.first_token_timeout
             raise self._problems.late(f"no answer in {wait:g} seconds") from None
 
+    def _within(self, limit: float | None) -> Wait:
+        """Raise `TimeoutError` from the ``with`` block that lasts beyond *limit*."""
+        limits = self._limits.here()
+        if limits is None:
+            limits = Limits()
+            self._limits.put_here(limits)
+        return limits.within(None if limit is None else limit - time.monotonic())
+
     async def _read(self, arriving: Arriving, limit: float, wait: float) -> bytes:
         try:
-            async with asyncio.timeout_at(limit):
+            with self._within(limit):
                 return await arriving.read()
         except TimeoutError:  # the transport's own is one, too
             raise self._problems.late(f"it said nothing for {wait:g} seconds") from None
