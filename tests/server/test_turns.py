@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -161,4 +162,20 @@ def test_what_a_killed_server_left_open_is_settled_at_its_next_start(tmp_path: P
     assert (again.text, again.ended) == (turn["text"], False)
     assert after.rows("SELECT count(*) FROM journal") == [(0,)]
     assert after.rows("SELECT count(*) FROM balance WHERE reserved <> 0") == [(0,)]
+    after.stop()
+
+
+def test_a_turn_that_cannot_be_read_any_more_does_not_keep_the_server_from_starting(
+    tmp_path: Path,
+) -> None:
+    before = Live(tmp_path / "chatloom.db")
+    with before.stream("Tell me.", model=ENDLESS) as running:
+        turn_id = running.headers["x-chatloom-turn"]
+        before.kill()
+    with sqlite3.connect(before.database) as database:
+        database.execute("UPDATE turn SET asked = x'00' WHERE id = ?", (turn_id,))
+    after = Live(tmp_path / "chatloom.db")
+    turn = after.call("GET", f"/v1/turns/{turn_id}", key="any-key").json
+    assert (turn["outcome"], turn["text"], turn["usage"]) == ("truncated", "", None)
+    assert "is given up" in after.log
     after.stop()

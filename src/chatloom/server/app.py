@@ -13,7 +13,7 @@ from chatloom.server.call import BrokenOff, Call, LastPiece, Reply, StreamedRepl
 from chatloom.server.guards import check_host, check_origin
 from chatloom.server.identity import require
 from chatloom.server.ids import new_id
-from chatloom.server.protocols import chatloom, chatserver, documentation, turns
+from chatloom.server.protocols import chatloom, chatserver, documentation, repeats, turns
 from chatloom.server.protocols.envelopes import owner_of, refuse
 from chatloom.server.refusal import Refusal
 from chatloom.server.routes import Route, RouteTable
@@ -69,9 +69,11 @@ class App:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = Call(self._services, scope, receive, _headers(scope))
         request_id = _request_id(call.headers)
-        common = (*_SECURITY, (b"x-request-id", request_id.encode()))
         try:
             reply = await self._reply(call, request_id)
+            common = [*_SECURITY, (b"x-request-id", request_id.encode())]
+            if (key := call.honoured_key) is not None:
+                common.append((repeats.HEADER.encode(), key.encode()))
             if isinstance(reply, StreamedReply):
                 await _send_stream(reply, common, send)
             else:
@@ -92,6 +94,8 @@ class App:
             methods, call.parts = self._table.find(path)
             call.route = route = _route(methods, call.scope)
             owner = route.owner
+            if route.paid and repeats.is_key(given := call.headers.get(repeats.HEADER, "")):
+                call.honoured_key = given
             if route.scope != "public":
                 call.key = await self._admit(call.headers, route)
             return await route.endpoint(call)

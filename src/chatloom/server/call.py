@@ -60,6 +60,8 @@ class Call:
     parts: Mapping[str, str]
     """What stands in the ``{name}`` places of the route's path."""
     key: Key
+    honoured_key: str | None = None
+    """Its idempotency key, where it is one and the route heeds it."""
 
     def __init__(
         self, services: Services, scope: Scope, receive: Receive, headers: Mapping[str, str]

@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 import msgspec
 
 from chatloom import __version__
-from chatloom.server.protocols.completions import LONGEST_KEY
 from chatloom.server.protocols.envelopes import STATUS
+from chatloom.server.protocols.repeats import LONGEST_KEY
 from chatloom.server.routes import Route
 from chatloom.wire.openai import ErrorBody
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from chatloom.server.chat.settling import End, Growing, given_up, settlement_of
+from chatloom.server.chat.settling import End, Growing, given_up, outcome_of, settlement_of
 from chatloom.server.chat.telling import Telling
 from chatloom.server.ids import milliseconds
 from chatloom.server.models.attempts import noting
@@ -91,7 +91,7 @@ class LiveTurn(Telling):
                 return await self._listen()
         except ProviderError as error:
             self.problem = error
-            return "truncated" if error.kind == "truncated" else "provider_error"
+            return outcome_of(error)
         except asyncio.CancelledError:
             self.stopped = self.stopped or "the turn was cancelled"
             return "cancelled"

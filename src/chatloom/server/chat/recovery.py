@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import logging
+
 import msgspec
 
 from chatloom.server.chat.answer import Answer
 from chatloom.server.chat.message import Message
 from chatloom.server.chat.opening import prompt_again
-from chatloom.server.chat.settling import End, Growing, settlement_of
-from chatloom.server.models.driver import Delta, ProviderError
+from chatloom.server.chat.settling import End, Growing, given_up, settlement_of
+from chatloom.server.models.driver import Delta, Parameters, Prompt, ProviderError
 from chatloom.server.store.contract import Settlement, Store, Unfinished
+
+_log = logging.getLogger("chatloom.turns")
 
 CRASHED = "the server stopped before the answer was whole"
 
 
-async def settled(store: Store, unfinished: Unfinished) -> Settlement:
+async def recovered(store: Store, unfinished: Unfinished) -> Settlement:
     """The settlement of a turn whose process is gone.
 
     What its readers were told stays, and is charged by estimate. Where nobody
-    was told anything nothing is charged, and the same request may begin anew.
+    was told anything nothing is charged, and the same request may begin anew;
+    so it is for one that cannot be read any more, or no server would start.
     """
+    try:
+        return await _as_journalled(store, unfinished)
+    except Exception:
+        opening = unfinished.opening
+        _log.exception("turn %s, left open by a crash, is given up", opening.turn_id)
+        prompt = Prompt(model=opening.model, messages=[], parameters=Parameters(), streamed=False)
+        growing = Growing(
+            opening=opening, price_id=unfinished.price_id, prompt=prompt, parent=None, new=[]
+        )
+        return given_up(growing, ProviderError("truncated", CRASHED), journalled=True)
+
+
+async def _as_journalled(store: Store, unfinished: Unfinished) -> Settlement:
     opening = unfinished.opening
     said = [delta for deltas in unfinished.deltas for delta in _read_deltas(deltas)]
     new = _read_messages(opening.asked)

@@ -57,6 +57,11 @@ class End(msgspec.Struct, kw_only=True):
         return self.problem is None and self.outcome != "cancelled"
 
 
+def outcome_of(problem: ProviderError) -> Outcome:
+    """How a turn ends that fails so."""
+    return "truncated" if problem.kind == "truncated" else "provider_error"
+
+
 def settlement_of(
     growing: Growing, end: End, *, journalled: bool
 ) -> tuple[Settlement, list[Delta]]:
@@ -96,7 +101,7 @@ def settlement_of(
 
 def given_up(growing: Growing, problem: ProviderError, *, journalled: bool) -> Settlement:
     """The settlement of a turn whose answer could not be stored: without it, free of charge."""
-    end = End(outcome="provider_error", answer=Answer(), said=(), problem=problem)
+    end = End(outcome=outcome_of(problem), answer=Answer(), said=(), problem=problem)
     return settlement_of(growing, end, journalled=journalled)[0]
 
 

@@ -154,8 +154,10 @@ class Reader:
         """Wait until something was said, or it ended; *seconds* at most."""
         if not self._is_due:
             alarm = self._loop.call_later(seconds, self.wake)
-            await self._wait()
-            alarm.cancel()
+            try:
+                await self._wait()
+            finally:
+                alarm.cancel()
 
     @property
     def _is_due(self) -> bool:

@@ -10,7 +10,7 @@ from chatloom.server.chat.ask import Ask
 from chatloom.server.chat.live import LiveTurn
 from chatloom.server.chat.opening import opening_of, prompt_of
 from chatloom.server.chat.place import find_place
-from chatloom.server.chat.recovery import settled
+from chatloom.server.chat.recovery import recovered
 from chatloom.server.chat.settling import Growing
 from chatloom.server.chat.telling import Telling
 from chatloom.server.models.registry import Registry
@@ -18,6 +18,7 @@ from chatloom.server.refusal import Refusal, not_found
 from chatloom.server.store.contract import (
     BudgetExceeded,
     Concern,
+    KeyTaken,
     Repetition,
     Store,
     Turn,
@@ -93,7 +94,7 @@ class Turns:
         """Settle what a crash left open; dispatch nothing. Returns how many turns that were."""
         unfinished = await self._store.open_turns()
         for one in unfinished:
-            await self._store.settle(await settled(self._store, one))
+            await self._store.settle(await recovered(self._store, one))
         if unfinished:
             _log.warning("%d turns that a crash left open were settled", len(unfinished))
         return len(unfinished)
@@ -122,6 +123,8 @@ class Turns:
             price_id = await self._store.open_turn(opening)
         except BudgetExceeded as exceeded:
             raise _over_budget(exceeded) from exceeded
+        except KeyTaken:
+            raise _unsettled() from None
         growing = Growing(
             opening=opening, price_id=price_id, prompt=prompt, parent=place.parent, new=place.new
         )
@@ -145,13 +148,7 @@ class Turns:
 
     async def _past(self, turn: Turn) -> Telling:
         if turn.outcome is None:
-            raise Refusal(
-                "conflict",
-                "this turn has ended, and its end is not stored yet",
-                code="turn_unsettled",
-                retry_after=1,
-                repeatable=True,
-            )
+            raise _unsettled()
         deltas = await self._store.replay(turn.id)
         if deltas is None and turn.message_id is not None:
             raise Refusal("gone", "what was said in this turn is forgotten", code="replay_expired")
@@ -174,6 +171,16 @@ def _check_same(repetition: Repetition, body_digest: bytes | None) -> None:
             code="idempotency_key_reused",
             repeatable=False,
         )
+
+
+def _unsettled() -> Refusal:
+    return Refusal(
+        "conflict",
+        "this turn has ended, and its end is not stored yet",
+        code="turn_unsettled",
+        retry_after=1,
+        repeatable=True,
+    )
 
 
 def _over_budget(exceeded: BudgetExceeded) -> Refusal:

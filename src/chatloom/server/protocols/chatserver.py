@@ -21,6 +21,7 @@ from chatloom.server.models.registry import UnknownModel
 from chatloom.server.protocols import completions
 from chatloom.server.protocols.envelopes import refusal_of, unknown_model
 from chatloom.server.protocols.moments import iso_now
+from chatloom.server.protocols.repeats import attempt_key, repetition_of
 from chatloom.server.protocols.turns import tell, turn_headers
 from chatloom.server.refusal import Refusal
 from chatloom.server.routes import Route
@@ -32,7 +33,6 @@ async def complete(call: Call) -> Reply | StreamedReply:
     """Answer ``POST /v1/chat/completions``."""
     body = await call.body()
     request, fields = completions.read_request(read_json(body))
-    key = call.headers.get("idempotency-key")
     separate = request.stream_options is not None and request.stream_options.include_usage
     metadata = request.metadata or {}
     told = convert(metadata, wire.RequestMetadata, within="metadata")
@@ -52,8 +52,8 @@ async def complete(call: Call) -> Reply | StreamedReply:
         branch_id=told.branch_id,
         parent_id=told.parent_message_id,
         metadata=metadata,
-        attempt_key=completions.repetition_key(call.key.id, key, body),
-        repetition=completions.repetition_of(key, call.route.path, fields),
+        attempt_key=attempt_key(call, body),
+        repetition=repetition_of(call, fields),
         told_as=completions.SEPARATE_USAGE if separate else "",
         unread=call.key.unread,
     )
@@ -70,7 +70,7 @@ async def complete(call: Call) -> Reply | StreamedReply:
     if reader.has_left:
         raise BrokenOff
     completion = msgspec.json.encode(completions.completion_of(turn))
-    return Reply(completion, headers=turn_headers(call, turn, repeated=repeated))
+    return Reply(completion, headers=turn_headers(turn, repeated=repeated))
 
 
 async def list_models(call: Call) -> Reply:

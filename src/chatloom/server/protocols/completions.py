@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TypeAlias, cast
@@ -31,7 +30,6 @@ from chatloom.server.models.driver import (
 from chatloom.server.protocols.envelopes import cancelled, openai_error, refusal_of
 from chatloom.server.refusal import Refusal as Refused
 from chatloom.server.refusal import invalid
-from chatloom.server.store.contract import Repetition
 from chatloom.wire import openai as wire
 
 _KNOWN = frozenset(wire.CompletionRequest.__struct_fields__)
@@ -160,35 +158,6 @@ def _part(part: str | dict[str, JSON], place: str) -> dict[str, JSON]:
                 param=f"{place}.image_url.url",
             )
     return part
-
-
-def repetition_key(key_id: str, given: str | None, body: bytes) -> str:
-    """The same for every repetition of one request: the caller's key, else what was sent."""
-    if given:
-        return f"{key_id}/{given}"
-    return f"{key_id}/{hashlib.sha256(body).hexdigest()}"
-
-
-def repetition_of(key: str | None, path: str, fields: Fields) -> Repetition | None:
-    """What tells a repetition of this request: its key, and all it asks but how it is told.
-
-    Raises `Refusal` for a key that cannot be one.
-    """
-    if key is None:
-        return None
-    if not 0 < len(key) <= LONGEST_KEY or not (key.isascii() and key.isprintable()):
-        raise invalid(
-            f"an Idempotency-Key has 1 to {LONGEST_KEY} printable ASCII characters",
-            code="invalid_idempotency_key",
-        )
-    asked = _sorted({name: value for name, value in fields.items() if name not in _MANNER})
-    body = hashlib.sha256(path.encode() + b"\n" + asked).digest()
-    return Repetition(hashlib.sha256(key.encode()).digest(), body)
-
-
-LONGEST_KEY = 255
-_MANNER = frozenset({"stream", "stream_options"})
-_sorted = msgspec.json.Encoder(order="sorted").encode
 
 
 def usage_of(usage: Usage) -> wire.CompletionUsage:

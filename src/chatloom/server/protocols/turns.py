@@ -25,18 +25,16 @@ _TELLERS: Mapping[str, Tell] = {"chatserver": completions.write_stream}
 """How each protocol streams a turn."""
 
 
-def turn_headers(call: Call, turn: Telling, *, repeated: bool) -> list[tuple[bytes, bytes]]:
-    """What the answer to a paid request says of its turn."""
+def turn_headers(turn: Telling, *, repeated: bool) -> list[tuple[bytes, bytes]]:
+    """What an answer says of its turn; *repeated* where another request began that."""
     headers = [(b"x-chatloom-turn", turn.id.encode())]
-    if (key := call.headers.get("idempotency-key")) is not None:
-        headers.append((b"idempotency-key", key.encode()))
     if repeated:
         headers.append((b"idempotent-replayed", b"true"))
     return headers
 
 
 async def tell(call: Call, turn: Telling, *, repeated: bool) -> StreamedReply:
-    """Stream *turn* in the protocol it was asked in, from where its reader was.
+    """Stream *turn* in the protocol it was asked in; a *repeated* one from where its reader was.
 
     Raises `Refusal` for a turn that fails before its first word, while a
     status can still say so.
@@ -47,7 +45,7 @@ async def tell(call: Call, turn: Telling, *, repeated: bool) -> StreamedReply:
     if turn.failed and not turn.said:
         raise completions.failure_of(turn)
     pieces = _TELLERS[turn.about.protocol](turn, reader, after)
-    return StreamedReply(pieces, turn_headers(call, turn, repeated=repeated))
+    return StreamedReply(pieces, turn_headers(turn, repeated=repeated))
 
 
 def _after(call: Call, turn: Telling) -> int:
