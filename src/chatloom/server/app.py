@@ -43,10 +43,12 @@ class App:
         self._services = services
         self._table = RouteTable(ROUTES)
         self._hosts = frozenset(services.settings.hosts)
+        self._stopping: asyncio.Task[None] | None = None
 
     async def stop(self, grace: float) -> None:
         """Let running turns end for *grace* seconds, then cancel them; begin no more."""
-        await self._services.turns.close(grace)
+        self._stopping = asyncio.create_task(self._services.turns.close(grace))
+        await self._stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -63,6 +65,8 @@ class App:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         tidying.cancel()
+        if self._stopping is not None:
+            await self._stopping  # also where no reader is left who would be waited for
         await self._services.close()
         await send({"type": "lifespan.shutdown.complete"})
 
