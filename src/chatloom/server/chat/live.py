@@ -35,7 +35,7 @@ OUTCOMES: dict[str, Outcome] = {
 
 
 class LiveTurn(Telling):
-    """One attempt to grow a conversation, on its way.
+    """One attempt to grow a conversation, dispatched at once; `task` ends when it is settled.
 
     It is cancelled when nobody has read it for *patience* seconds, where its
     opening does not let it run.
@@ -53,19 +53,14 @@ class LiveTurn(Telling):
         self._journalled = False
         self._attempts: list[Attempt] = []
         self._first_token_at: int | None = None
-        self._task: asyncio.Task[None] | None = None
         self._listens = False  # to the provider; settling is never cancelled
-
-    def start(self) -> asyncio.Task[None]:
-        """Dispatch it; the task ends when it is settled."""
-        self._task = asyncio.create_task(self._run(), name=f"turn {self.id}")
-        return self._task
+        self.task = asyncio.create_task(self._run(), name=f"turn {self.id}")
 
     def cancel(self, reason: str = "the turn was cancelled") -> None:
         """Stop it; it is settled as cancelled."""
         self.stopped = self.stopped or reason
-        if self._listens and self._task is not None:
-            self._task.cancel()
+        if self._listens:
+            self.task.cancel()
 
     def _attended(self) -> None:
         if self._alarm is not None:

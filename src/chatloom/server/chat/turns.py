@@ -13,7 +13,8 @@ from chatloom.server.chat.place import find_place
 from chatloom.server.chat.recovery import recovered
 from chatloom.server.chat.settling import Growing
 from chatloom.server.chat.telling import Telling
-from chatloom.server.models.registry import Registry
+from chatloom.server.models.driver import ProviderError
+from chatloom.server.models.registry import Registry, UnknownModel
 from chatloom.server.refusal import Refusal, not_found
 from chatloom.server.store.contract import (
     BudgetExceeded,
@@ -67,18 +68,16 @@ class Turns:
                 return turn, True
             # The first one was refused, as if it had never come.
         claim = self._claims[name] = _Claim(ask.repetition)
+        found: Telling | None = None
         try:
-            if (past := await self._begun_before(ask.account_id, ask.repetition)) is not None:
+            found, repeated = await self._begin_or_find(ask, ask.repetition)
+        finally:
+            claim.turn.set_result(found)
+            if not isinstance(found, LiveTurn):
                 del self._claims[name]
-                claim.turn.set_result(past)
-                return past, True
-            live = await self._begin(ask, name)
-        except BaseException:
-            del self._claims[name]
-            claim.turn.set_result(None)
-            raise
-        claim.turn.set_result(live)
-        return live, False
+        if isinstance(found, LiveTurn):
+            found.task.add_done_callback(lambda _: self._claims.pop(name))
+        return found, repeated
 
     async def telling(self, account_id: str, id: str) -> Telling:
         """The turn of this id, running or over. Raises `Refusal` for none in this account."""
@@ -111,7 +110,7 @@ class Turns:
         if late:
             await asyncio.wait(late)
 
-    async def _begin(self, ask: Ask, claimed: tuple[str, bytes] | None = None) -> LiveTurn:
+    async def _begin(self, ask: Ask) -> LiveTurn:
         if self.closing:
             raise Refusal("unavailable", "the server is stopping", code="stopping", repeatable=True)
         resolved = self._registry.resolve(ask.model)
@@ -123,28 +122,27 @@ class Turns:
             price_id = await self._store.open_turn(opening)
         except BudgetExceeded as exceeded:
             raise _over_budget(exceeded) from exceeded
-        except KeyTaken:
-            raise _unsettled() from None
         growing = Growing(
             opening=opening, price_id=price_id, prompt=prompt, parent=place.parent, new=place.new
         )
         turn = LiveTurn(self._store, resolved.driver, growing, self._patience)
         self._live[turn.id] = turn
 
-        def over(_: object) -> None:
-            del self._live[turn.id]
-            if claimed is not None:
-                del self._claims[claimed]
-
-        turn.start().add_done_callback(over)
+        turn.task.add_done_callback(lambda _: self._live.pop(turn.id))
         return turn
 
-    async def _begun_before(self, account_id: str, repetition: Repetition) -> Telling | None:
-        turn = await self._store.turn_of_key(account_id, repetition.key_digest)
-        if turn is None:
-            return None
-        _check_same(repetition, turn.body_digest)
-        return await self._past(turn)
+    async def _begin_or_find(self, ask: Ask, repetition: Repetition) -> tuple[Telling, bool]:
+        try:
+            return await self._begin(ask), False
+        except (KeyTaken, Refusal, UnknownModel, ProviderError) as refusal:
+            # Whether it came before is asked only here, since mostly it did not.
+            turn = await self._store.turn_of_key(ask.account_id, repetition.key_digest)
+            if turn is not None:
+                _check_same(repetition, turn.body_digest)
+                return await self._past(turn), True
+            if isinstance(refusal, KeyTaken):  # and has become free this very moment
+                raise _unsettled() from None
+            raise
 
     async def _past(self, turn: Turn) -> Telling:
         if turn.outcome is None:
