@@ -71,7 +71,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_program(begin: Begin) -> None:
     chat.wait_for_drawings()
     chat.type(CTRL_C)
     chat.wait_for("stopped")
-    chat.wait_for("conversation …")
+    chat.wait_for(" tokens")
     chat.type("/model loom/echo\r")
     chat.wait_for("loom/echo answers from here on.")
     chat.type("Still **here**\r")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from io import StringIO
 from typing import NoReturn
 
 import pytest
 
+from chatloom.cli.chat.answering import show
 from chatloom.cli.chat.client import ChatClient
+from chatloom.cli.chat.display.pages import PlainPage
 from chatloom.cli.chat.listening import Listening
 from chatloom.cli.chat.spending import dollars
 from chatloom.cli.chat.talk import Saying, Talk
@@ -139,6 +142,16 @@ def test_leaving_stops_the_answer_at_the_server(talk_with: NewTalk) -> None:
     listening.leave()
     assert listening.turn_id is not None
     assert talk.client.turn(listening.turn_id).outcome == "cancelled"
+
+
+def test_all_that_is_kept_of_a_stopped_answer_is_shown(talk_with: NewTalk) -> None:
+    talk, stop, shown_there = talk_with(SLOW), threading.Event(), StringIO()
+    listening = talk.ask("Tell me a story")
+    threading.Timer(0.5, stop.set).start()
+    shown = show(listening, PlainPage(shown_there), stop)
+    assert listening.turn_id is not None
+    kept = talk.client.turn(listening.turn_id).text
+    assert (shown.text, shown_there.getvalue()) == (kept, f"{kept}\n")
 
 
 def test_leaving_while_the_head_comes_stops_the_answer_too() -> None:
@@ -295,9 +308,9 @@ def test_money_is_told_for_people(picodollars: int, told: str) -> None:
 
 
 def test_a_fault_in_reading_is_not_taken_for_an_end() -> None:
-    def broken() -> NoReturn:
+    def broken(*_: object) -> NoReturn:
         raise ZeroDivisionError
 
-    listening = Listening(broken)
+    listening = Listening(broken, broken)
     with pytest.raises(ZeroDivisionError):
         heard(listening)

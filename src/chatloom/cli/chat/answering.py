@@ -64,6 +64,9 @@ def show(listening: Listening, page: Page, stop: threading.Event) -> Shown:
     stopped = not listening.is_over
     if stopped:
         listening.leave()
+        rest = _rest(listening, text)
+        page.add(rest)
+        text += rest
     page.end()
     if stopped:
         return Shown(text, "stopped", stopped=True)
@@ -71,6 +74,12 @@ def show(listening: Listening, page: Page, stop: threading.Event) -> Shown:
         told = words_of(listening.failure)
         return Shown(text, f"broke off: {told}" if text else told, failed=True)
     return Shown(text, _ENDINGS.get(reason))
+
+
+def _rest(listening: Listening, text: str) -> str:
+    """The words that were on their way when the answer was stopped, and are kept as said."""
+    kept = "" if listening.stopped is None else listening.stopped.text
+    return kept[len(text) :] if kept.startswith(text) else ""
 
 
 def words_of(error: ChatloomError) -> str:

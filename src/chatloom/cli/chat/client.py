@@ -56,6 +56,11 @@ class ChatClient(BlockingClient):
         return await self._get(path("/v1/turns/{id}", id=id), typed(own.Turn))
 
     @operation
+    async def cancel(self, id: str) -> own.Turn:
+        """Stop a turn, and read it back."""
+        return await self._post(path("/v1/turns/{id}/cancel", id=id), {}, typed(own.Turn))
+
+    @operation
     async def conversation(self, id: str) -> own.Conversation:
         """Read a conversation back, along its main branch."""
         return await self._get(path("/v1/conversations/{id}", id=id), typed(own.Conversation))

@@ -19,6 +19,7 @@ from chatloom.core.http import Request, Response
 from chatloom.core.outside import Outside
 from chatloom.core.streams import Stream
 from chatloom.server.models.driver import Delta
+from chatloom.wire.chatloom import Turn
 
 Pieces: TypeAlias = Stream[Delta, str]
 
@@ -28,17 +29,20 @@ _left: ContextVar[threading.Event | None] = ContextVar("left", default=None)
 
 
 class Listening:
-    """Reads one answer; *open* sends the request."""
+    """Reads one answer; *open* sends the request, *cancel* stops its turn."""
 
-    def __init__(self, open: Callable[[], Pieces]) -> None:
+    def __init__(self, open: Callable[[], Pieces], cancel: Callable[[str], Turn]) -> None:
         self.is_over = False
         """Nothing more will come."""
         self.failure: ChatloomError | None = None
         """What ended it, where it did not end well."""
         self.turn_id: str | None = None
         """What the server calls it."""
+        self.stopped: Turn | None = None
+        """What the server keeps of it, where it was stopped."""
         self._fault: Exception | None = None
         self._open = open
+        self._cancel = cancel
         self._stream: Pieces | None = None
         self._left = threading.Event()
         self._arrived: SimpleQueue[Delta | None] = SimpleQueue()
@@ -78,8 +82,10 @@ class Listening:
         self._thread.join()
 
     def _stop(self, stream: Pieces) -> None:
-        with suppress(ChatloomError):  # what nobody reads is stopped after a while anyway
-            stream.cancel()
+        stream.close()
+        if self.turn_id is not None:
+            with suppress(ChatloomError):  # what nobody reads is stopped after a while anyway
+                self.stopped = self._cancel(self.turn_id)
 
     def _listen(self) -> None:
         _left.set(self._left)

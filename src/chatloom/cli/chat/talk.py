@@ -56,7 +56,8 @@ class Talk:
         return Listening(
             lambda: self.client.answer(
                 model, messages, system=system, conversation_id=conversation_id
-            )
+            ),
+            self.client.cancel,
         )
 
     def keep(self, turn_id: str | None, answer: str, ending: str | None = None) -> None:
