@@ -127,6 +127,16 @@ def awaiting(url: str, question: str, model: str) -> Told:
     return asyncio.run(_awaited(url, question, model))
 
 
+def plainly(url: str, question: str, model: str) -> Told:
+    """Wait with our asyncio SDK for an answer in one piece."""
+    return asyncio.run(_waited(url, question, model))
+
+
+async def _waited(url: str, question: str, model: str) -> Told:
+    async with AsyncChatServerClient(KEY, url, max_retries=8) as client:
+        return await ask_plainly(client, question, model)
+
+
 async def _awaited(url: str, question: str, model: str) -> Told:
     async with AsyncChatServerClient(KEY, url, max_retries=8) as client:
         return await ask(client, question, model)

@@ -182,7 +182,7 @@ def test_a_silent_provider_is_a_typed_error_at_the_caller(server: Live, behind: 
 def test_our_client_resumes_what_was_cut(server: Live, cut_before: Proxy) -> None:
     told = asked_by_ours(cut_before.url, cut_before, CUTS)
     check_outcomes(server, told)
-    assert sum(one.error is None for one in told) > len(told) // 2
+    assert sum(one.error is None for one in told) > 0.95 * len(told)
 
 
 def test_a_cut_answer_is_a_typed_error_for_a_stock_client(server: Live, cut_before: Proxy) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from faults.judging import check_books, check_told
+from faults.judging import check_books, check_told, rows
 from faults.killing import Mortal, lives, living
-from faults.listening import Listener, Told, awaiting, blocking, by_hand, insisting
+from faults.listening import Listener, Told, awaiting, blocking, by_hand, insisting, plainly
 from faults.provider import Provider, providing
 from faults.sizes import size
 from support.http import Caller
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL"
 
 TIMES = size(6, 200)
 MODELS = ["drip/150x5", "loom/scribe?delay=5&tokens=150", "drip/400x1", "loom/scribe?tokens=20"]
-LISTENERS: Sequence[Listener] = [blocking, by_hand, awaiting, insisting]
+LISTENERS: Sequence[Listener] = [blocking, by_hand, awaiting, insisting, plainly]
 
 
 @pytest.fixture
@@ -51,6 +51,9 @@ def clients(url: str, life: int) -> list[Callable[[], Told]]:
     ]
 
 
+TWICE = "SELECT body FROM message WHERE role = 'user' GROUP BY body HAVING count(*) > 1"
+
+
 def test_nobody_has_other_words_than_the_store_after_a_kill(server: Mortal, tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{server.port}"
     told: list[Told] = []
@@ -60,5 +63,6 @@ def test_nobody_has_other_words_than_the_store_after_a_kill(server: Mortal, tmp_
             for one in life.heard:
                 check_told(Caller(url), one, resumed=".by_hand" not in one.question)
             told += life.heard
+    assert rows(tmp_path / "killed.db", TWICE) == []  # where it was repeated, nothing was said
     assert {one.error is None for one in told if one.text} == {True, False}
     assert sum(one.error is not None and one.text != "" for one in told) > TIMES * 2
