@@ -43,7 +43,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 
     title: str
     side: str
-    """``client`` or ``server``."""
+    """``client``, ``server`` or ``store``."""
     scenario: str
     quantity: str
     unit: str

@@ -15,6 +15,7 @@ from bench.clients import CLIENTS
 from bench.figures import Figure
 from bench.measure_clients import Clients
 from bench.measure_servers import Servers, upstream
+from bench.measure_stores import Stores
 from bench.notes import notes
 from bench.peers import Homes
 from bench.processes import cores, on_core
@@ -58,17 +59,19 @@ def measure(asked: Asked, say: Callable[[str], None]) -> Report:
 
 def _measure(
     asked: Asked, book: Book, folder: Path, core: int | None
-) -> dict[str, Clients | Servers]:
+) -> dict[str, Clients | Servers | Stores]:
     of_clients, of_servers = asked.scenarios("client"), asked.scenarios("server")
     with ExitStack() as running:
         port, direct = running.enter_context(upstream(folder))
         clients = Clients(asked.homes, port, core, asked.share)
         servers = Servers(asked.homes, core, asked.share)
+        stores = Stores(core, asked.share)
         clients.measure([one for one in plan.CLIENT_SCENARIOS if one.name in of_clients], book)
         if of_servers:
             found = [one for one in plan.SERVER_SCENARIOS if one.name in of_servers]
             servers.measure(found, direct, port, book)
-    return {"client": clients, "server": servers}
+        stores.measure(asked.scenarios("store"), book)
+    return {"client": clients, "server": servers, "store": stores}
 
 
 def _versions(homes: Homes) -> dict[str, str]:
