@@ -22,6 +22,7 @@ from transports.scripted import free_port
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 
 TIMES = size(6, 200)
+REPEATS = 10
 MODELS = ["drip/150x5", "loom/scribe?delay=5&tokens=150", "drip/400x1", "loom/scribe?tokens=20"]
 LISTENERS: Sequence[Listener] = [blocking, by_hand, awaiting, insisting, plainly]
 
@@ -66,3 +67,17 @@ def test_nobody_has_other_words_than_the_store_after_a_kill(server: Mortal, tmp_
     assert rows(tmp_path / "killed.db", TWICE) == []  # where it was repeated, nothing was said
     assert {one.error is None for one in told if one.text} == {True, False}
     assert sum(one.error is not None and one.text != "" for one in told) > TIMES * 2
+
+
+def test_repeats_have_the_same_words_across_a_kill(server: Mortal, tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{server.port}"
+
+    def clients(life: int) -> list[Callable[[], Told]]:
+        return [partial(insisting, url, f"question {life}", MODELS[0])] * REPEATS
+
+    with living(server):
+        for life in lives(server, clients, times=TIMES // 2, seed=9, moments=(0.1, 0.6)):
+            check_books(tmp_path / "killed.db")
+            assert len(set(life.heard)) == 1
+            check_told(Caller(url), life.heard[0], resumed=True)
+    assert rows(tmp_path / "killed.db", TWICE) == []
