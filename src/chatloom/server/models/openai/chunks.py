@@ -123,32 +123,34 @@ class Transcript:
             deltas.insert(0, Served(self._model))
         return deltas
 
-    def text_in(self, data: bytes) -> Text | None:
-        """Take in *data* where it is a chunk that says some more text, and nothing else.
+    def texts(self, blocks: Sequence[bytes], start: int, deltas: list[Delta]) -> int:
+        """Take in *blocks* from *start* on, while each says some more text and nothing else.
 
-        `None` leaves it to `add`, as nothing has been taken in then.
+        Adds the texts to *deltas*; gives the number of the first other block, of
+        which nothing has been taken in.
         """
+        at = start
         if not self._served:
-            return None
+            return at
+        known, take, end = self._choices, deltas.append, len(blocks)
         try:
-            chunk = read_chunk(data)
+            while at < end:
+                block = blocks[at]
+                if b"\n" in block or not block.startswith(b"data: {"):
+                    break
+                chunk = read_chunk(block[6:])
+                choices = chunk.choices
+                if not choices or len(choices) != 1 or chunk.usage or chunk.error is not None:
+                    break
+                choice = choices[0]
+                index = choice.index or 0
+                if index not in known or not (text := _text_alone(choice)):
+                    break
+                take(Text(text, index))
+                at += 1
         except UNREADABLE:
-            return None
-        choices = chunk.choices
-        if not choices or len(choices) != 1 or chunk.usage or chunk.error is not None:
-            return None
-        choice = choices[0]
-        said, at = choice.delta, choice.index or 0
-        if said is None or choice.finish_reason or choice.logprobs is not None:
-            return None
-        content = said.content
-        if not content or not isinstance(content, str) or at not in self._choices:
-            return None
-        if said.reasoning_content or said.reasoning or said.refusal:
-            return None
-        if said.tool_calls or said.function_call is not None:
-            return None
-        return Text(content, at)
+            pass  # of the block at which it stands
+        return at
 
     @property
     def is_whole(self) -> bool:
@@ -205,6 +207,19 @@ class Transcript:
             return ToolCall(ours, arguments=arguments, choice=at)
         self._ids[at, ours] = own_id = call.id or f"call_{secrets.token_hex(12)}"
         return ToolCall(ours, own_id, function.name or "", arguments, at)
+
+
+def _text_alone(choice: _Choice) -> str | None:
+    """The text that *choice* says, where it says nothing else."""
+    said = choice.delta
+    if said is None or choice.finish_reason or choice.logprobs is not None:
+        return None
+    if said.reasoning_content or said.reasoning or said.refusal:
+        return None
+    if said.tool_calls or said.function_call is not None:
+        return None
+    content = said.content
+    return content if isinstance(content, str) else None
 
 
 def usage_of(told: JSON) -> Usage | None:

@@ -43,19 +43,18 @@ class Reading:
         return deltas
 
     def _read_events(self, decoder: EventStreamDecoder, data: bytes, deltas: list[Delta]) -> None:
-        # Nearly every event is one line that says some more text: those take the short way,
-        # which comes to the same.
-        text_in = self.transcript.text_in
-        for block in decoder.blocks(data):
-            if block.startswith(b"data: {") and b"\n" not in block:
-                text = text_in(block[6:])
-                if text is not None:
-                    deltas.append(text)
-                    continue
-            event = decoder.event(block)
+        blocks, at = decoder.blocks(data), 0
+        while at < len(blocks):
+            # Nearly every event is one line that says some more text: those take the short way,
+            # which comes to the same.
+            at = self.transcript.texts(blocks, at, deltas)
+            if at == len(blocks):
+                return
+            event = decoder.event(blocks[at])
             if event is not None and not self._take(event, deltas):
                 self.over = True
                 return
+            at += 1
 
     def _read_whole(self, data: bytes, deltas: list[Delta]) -> None:
         self._body.append(data)
