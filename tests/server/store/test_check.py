@@ -123,7 +123,24 @@ DAMAGE: dict[str, tuple[str, str, str]] = {
     ),
     "unknown price": ("UPDATE turn SET price_id = 9", "reference", "a price that is not there"),
     "ledger of nobody": ("DELETE FROM turn", "ledger", "its settle entry has no turn"),
-    "attempt of nobody": ("DELETE FROM turn", "reference", "a turn that is not there"),
+    "attempt of nobody": ("DELETE FROM turn", "attempt", "unknown or still open"),
+    "replay of nobody": ("DELETE FROM turn", "replay", "unknown or still open"),
+    "key of another": (
+        "INSERT INTO account VALUES ('other', '', 0, 1); UPDATE api_key SET account_id = 'other'",
+        "turn",
+        "its key is not of its account",
+    ),
+    "message of nothing": (
+        "DELETE FROM conversation",
+        "message",
+        "its conversation is missing",
+    ),
+    "branch of nothing": ("DELETE FROM conversation", "branch", "its conversation is missing"),
+    "fork": (
+        "UPDATE branch SET forked_from_id = 'gone'",
+        "branch",
+        "the message it was forked from is missing",
+    ),
     "attempt of an open turn": (
         "UPDATE turn SET outcome = NULL",
         "attempt",

@@ -114,6 +114,7 @@ def _copy(database: Path, copy: Path, progress: Progress) -> None:
             if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
                 raise KeyboardInterrupt from None  # it came while progress was told
             raise SettingsError(f"{database} cannot be copied: {error}") from error
+    progress(pages * size, pages * size)
 
 
 def _sync(path: Path) -> None:

@@ -38,7 +38,7 @@ WHERE (b.concern = 'account' AND b.subject = ?1) OR (b.concern = 'key' AND b.sub
 
 -- name: grown
 SELECT id, parent_id, depth, role, body, hash, tokens, deleted_at FROM message
-WHERE conversation_id = ? AND turn_id = ? ORDER BY depth, id;
+WHERE turn_id = ?1 AND id > ?1 AND id < ?2 ORDER BY depth, id;
 
 -- name: branches_over
 WITH RECURSIVE up (name, id) AS (

@@ -13,6 +13,8 @@ from chatloom.wire import explanation as wire
 
 _FIRST_WORDS = 100
 """Characters of a message."""
+_LATE = 10_000
+"""Milliseconds that a clock may have been set back meanwhile."""
 
 
 class _FirstSchema(msgspec.Struct):
@@ -24,7 +26,7 @@ class _FirstSchema(msgspec.Struct):
 def place_of(connection: sqlite3.Connection, turn: sqlite3.Row) -> wire.Place:
     """Explain the place of *turn*."""
     conversation = turn["conversation_id"]
-    grown = [_grown(one) for one in rows(connection, "grown", conversation, turn["id"])]
+    grown = [_grown(one) for one in rows(connection, "grown", turn["id"], _id_behind(turn))]
     answer = next((one for one in grown if one.id == turn["message_id"]), None)
     end = (answer.depth, answer.id) if answer else (0, None)
     over = rows(connection, "branches_over", conversation, *end)
@@ -39,6 +41,16 @@ def place_of(connection: sqlite3.Connection, turn: sqlite3.Row) -> wire.Place:
         message_id=turn["message_id"],
         grown=grown,
     )
+
+
+def _id_behind(turn: sqlite3.Row) -> str:
+    """An id behind those of all that *turn* grew.
+
+    Ids tell their time, so that its messages can be found without an index of their own.
+    """
+    end: int = turn["ended_at"] or turn["started_at"]
+    digits = f"{end + _LATE:012x}"
+    return f"{digits[:8]}-{digits[8:]}"
 
 
 def _grown(node: sqlite3.Row) -> wire.Grown:
