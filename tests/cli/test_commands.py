@@ -22,7 +22,20 @@ def test_the_version_is_told(shell: Shell) -> None:
     assert shell("--version").out == f"chatloom {__version__}\n"
 
 
-@pytest.mark.parametrize("command", [[], ["serve"], ["keys"], ["keys", "create"], ["doctor"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        [],
+        ["serve"],
+        ["keys"],
+        ["keys", "create"],
+        ["budgets"],
+        ["budgets", "set"],
+        ["explain"],
+        ["backup"],
+        ["doctor"],
+    ],
+)
 def test_help_is_no_failure(shell: Shell, command: list[str]) -> None:
     for option in ("-h", "--help"):
         run = shell(*command, option)
