@@ -59,11 +59,7 @@ class Mortal:
                 env=self._environ,
                 start_new_session=True,  # so that its own processes die with it
             )
-        deadline = time.monotonic() + self._patience
-        while not self._accepts():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"it does not serve: {self.log.read_text()[-2000:]}")
-            time.sleep(0.02)
+        self._wait(accepting=True)
 
     def kill(self) -> None:
         """End it without a word, as a power cut would: it, and all it has started."""
@@ -71,6 +67,16 @@ class Mortal:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
+            self._wait(accepting=False)  # for the others: nobody else is told of their end
+
+    def _wait(self, *, accepting: bool) -> None:
+        deadline = time.monotonic() + self._patience
+        while self._accepts() is not accepting:
+            has_ended = self._process is not None and self._process.poll() is not None
+            if has_ended or time.monotonic() > deadline:
+                state = "does not serve" if accepting else "serves still"
+                raise RuntimeError(f"it {state}: {self.log.read_text()[-2000:]}")
+            time.sleep(0.02)
 
     def _accepts(self) -> bool:
         try:

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from support.http import Caller
@@ -135,7 +136,7 @@ class Provider:
 def providing() -> Generator[Provider]:
     """Run a provider until the block ends."""
     command = [sys.executable, "-m", "faults.provider"]
-    tests = __file__.rpartition("faults")[0]
+    tests = Path(__file__).parents[1]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tests
     ) as process:

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -40,12 +41,12 @@ def server(tmp_path: Path) -> Mortal:
 
 def listen_to(server: Mortal) -> bytes:
     told = b""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
-        try:
-            while piece := client.recv(1000):
-                told += piece
-        except ConnectionResetError:
-            pass
+    with (
+        suppress(ConnectionError),
+        socket.create_connection(("127.0.0.1", server.port), timeout=10) as client,
+    ):
+        while piece := client.recv(1000):
+            told += piece
     return told
 
 
