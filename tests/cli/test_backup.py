@@ -6,14 +6,19 @@ import os
 import signal
 import sqlite3
 import stat
-from collections.abc import Callable
-from contextlib import closing
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from support.commands import Shell
 from support.live import Live
+
+WRITER = Path(__file__).parents[1] / "support" / "busy_writer.py"
 
 
 @pytest.fixture
@@ -45,6 +50,34 @@ def test_a_running_servers_database_is_saved(shell: Shell, target: Path) -> None
     assert told["checked"]["messages"] >= 2
     assert left_in(target.parent) == {"backup.db"}
     assert shell("doctor", "--db", str(target), "--json").json["checked"] == told["checked"]
+
+
+def test_a_busy_writer_is_saved_in_one_view(tmp_path: Path) -> None:
+    """While turns are written as fast as they can be, none of them is half in it."""
+    shell, target = Shell(tmp_path), tmp_path / "backup.db"
+    with writing(shell.database) as settled:
+        while len(before := settled()) < 200:
+            time.sleep(0.01)
+        told = shell("backup", str(target), "--json")
+        assert len(settled()) > len(before)
+    assert told.code == 0, told.err
+    with closing(sqlite3.connect(target)) as copy:
+        ended = {id for (id,) in copy.execute("SELECT id FROM turn WHERE outcome IS NOT NULL")}
+    assert set(before) <= ended
+    assert len(ended) + len(told.json["open_turns"]) == told.json["checked"]["turns"]
+
+
+@contextmanager
+def writing(database: Path) -> Generator[Callable[[], list[str]]]:
+    """A process that writes turns; tells which of them are settled."""
+    log = database.with_suffix(".log")
+    environ = {**os.environ, "PYTHONPATH": str(WRITER.parents[1])}
+    command = [sys.executable, str(WRITER), str(database)]
+    with log.open("w") as file, subprocess.Popen(command, stdout=file, env=environ) as writer:
+        try:
+            yield lambda: log.read_text().split("\n")[:-1]
+        finally:
+            writer.kill()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")

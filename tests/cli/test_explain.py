@@ -121,7 +121,7 @@ def test_a_turn_has_several_names(shell: Shell, turn: str) -> None:
 
 def test_a_running_turn_is_told_as_running(server: Live, shell: Shell, key: Any) -> None:
     with server.stream("Hello!", model=SLOW, key=key["secret"]) as response:
-        turn = response.getheader("X-Chatloom-Turn")
+        turn = response.getheader("X-Chatloom-Turn", "")
         response.readline()
         told = shell("explain", turn, "--json").json
         said = shell("explain", turn).out
@@ -163,7 +163,7 @@ def test_turns_that_share_a_beginning_are_named(shell: Shell, turn: str) -> None
 def test_a_crashs_turn_is_told_as_open(shell: Shell, tmp_path: Any) -> None:
     killed = Live(tmp_path / "dev.db")
     with killed.stream("Hello!", model=SLOW) as response:
-        turn = response.getheader("X-Chatloom-Turn")
+        turn = response.getheader("X-Chatloom-Turn", "")
         response.readline()
         killed.kill()
     told = shell("explain", turn, "--db", str(killed.database), "--json").json
