@@ -14,6 +14,7 @@ from typing import Protocol
 from chatloom.transports.failures import Garbled
 
 _LONGEST_LINE = 65536
+_SEMICOLON = ord(";")
 
 
 class Framing(Protocol):
@@ -121,7 +122,7 @@ def _whole_chunks(block: bytes, pieces: list[bytes]) -> int:
     at = 0
     while (end := block.find(b"\r\n", at)) >= 0:
         line = block[at:end]
-        size = _chunk_size(line) if b";" in line else _size(line)
+        size = _chunk_size(line) if _SEMICOLON in line else _size(line)
         stop = end + 2 + size
         if not size or block[stop : stop + 2] != b"\r\n":
             break
