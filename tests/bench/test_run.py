@@ -28,6 +28,16 @@ def test_a_quick_run_leaves_a_table_and_a_picture(
     assert "openai is skipped: left out" in capsys.readouterr().out
 
 
+def test_storing_is_measured_beside_the_least_it_can_take(tmp_path: Path) -> None:
+    main(["--quick", "--only", "stored durably", "--to", str(tmp_path)])
+    told = msgspec.json.decode((tmp_path / "latest.json").read_bytes(), type=Report)
+    (result,) = told.results
+    assert {one.name: len(one.known) for one in result.series} == {
+        "plain sqlite3": 1,
+        "chatloom": 1,
+    }
+
+
 def test_a_figure_that_does_not_exist_is_said() -> None:
     with pytest.raises(Failed, match="no figure"):
         main(["--only", "the weather"])
