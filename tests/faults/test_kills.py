@@ -21,7 +21,7 @@ from transports.scripted import free_port
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 
-TIMES = size(6, 200)
+TIMES = size(5, 200)
 REPEATS = 10
 MODELS = ["drip/150x5", "loom/scribe?delay=5&tokens=150", "drip/400x1", "loom/scribe?tokens=20"]
 LISTENERS: Sequence[Listener] = [blocking, by_hand, awaiting, insisting, plainly]
