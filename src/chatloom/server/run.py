@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import ipaddress
 import logging
 import os
@@ -163,7 +164,15 @@ def _run(
         timeout_graceful_shutdown=int(grace) + 1,
     )
     stop = partial(app.stop, grace)
+    _collect_less()
     _Server(config, ready, stop).run(sockets=[listening])
+
+
+def _collect_less() -> None:
+    """Spare the collector what lives as long as the process: it took some 7 % of a busy server."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 50)
 
 
 def is_not_about_broken_answers(record: logging.LogRecord) -> bool:

@@ -25,6 +25,8 @@ _log = logging.getLogger("chatloom.turns")
 RELEASE_PAUSES = (0.5, 5.0, 30.0, 120.0)
 """Seconds before each try to close a turn whose answer could not be stored."""
 
+_LAST_WORDS = (Finish, Usage)
+
 OUTCOMES: dict[str, Outcome] = {
     "stop": "complete",
     "length": "length",
@@ -115,7 +117,7 @@ class LiveTurn(Telling):
             self._first_token_at = milliseconds()
         self.answer.add(deltas)
         # How it ended is told last, once everything is settled.
-        self._waiting += [one for one in deltas if not isinstance(one, Finish | Usage)]
+        self._waiting += [one for one in deltas if not isinstance(one, _LAST_WORDS)]
 
     async def _commit(self) -> None:
         batch = self._waiting
