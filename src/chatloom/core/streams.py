@@ -219,7 +219,8 @@ class AsyncStream(Generic[Piece, Whole]):
         except ChatloomError as error:
             if self._over:
                 return
-            reason = str(cause) if error is cause else f"{cause}; going on with it failed: {error}"
+            is_told = error is cause or isinstance(error, SettingsError)  # the client is closed
+            reason = str(cause) if is_told else f"{cause}; going on with it failed: {error}"
             raise self._broken(reason) from error
         except BaseException:
             self._interrupt()

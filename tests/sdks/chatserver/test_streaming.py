@@ -290,6 +290,7 @@ def test_a_stream_goes_on_by_itself() -> None:
     engine = Engine(Sync, Scripted(*script), named=documented, manner=Manner(max_retries=2))
     stream = ChatServer(engine).create_completion("m", ["hi"], stream=True)
     assert (stream.collect(), stream.completion.choices[0].finish_reason) == ("once upon", "stop")
+    assert stream.resume_token == "t1:1"  # what follows has no numbers of its own
 
 
 def test_an_interrupted_stream_is_caught_by_either_name() -> None:
