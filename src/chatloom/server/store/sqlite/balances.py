@@ -8,7 +8,9 @@ from typing import TypeAlias
 from chatloom.server.store.contract import BudgetExceeded, Concern, Opening
 from chatloom.server.store.sqlite.statements import statements
 
-_Who: TypeAlias = tuple[str, str, str | None]
+_Payer: TypeAlias = tuple[str, str, str | None]
+"""The account, key and end user that a turn concerns."""
+
 _Limit: TypeAlias = tuple[Concern, int, int]
 """Whom a budget concerns, the budget, and what was taken of it before this transaction."""
 
@@ -20,8 +22,8 @@ class Balances:
     """
 
     def __init__(self) -> None:
-        self._moves: dict[tuple[str, str], list[int]] = {}
-        self._limits: dict[_Who, list[_Limit]] = {}
+        self._moves: dict[_Payer, list[int]] = {}
+        self._limits: dict[_Payer, list[_Limit]] = {}
         self._limited: bool | None = None
 
     def begin(self) -> None:
@@ -44,39 +46,51 @@ class Balances:
 
     def finish(self, connection: sqlite3.Connection) -> None:
         """Write the sums; the last thing a transaction does."""
-        if self._moves:
+        moves = self._by_subject()
+        if moves:
             connection.executemany(
-                statements()["move_balance"],
-                [(*subject, *move) for subject, move in self._moves.items()],
+                statements()["move_balance"], [(*subject, *move) for subject, move in moves.items()]
             )
 
     def _check(self, connection: sqlite3.Connection, opening: Opening) -> None:
-        who = _who(opening)
-        limits = self._limits.get(who)
-        if limits is None:
-            limits = connection.execute(statements()["budgets_of"], who).fetchall()
-            self._limits[who] = limits
-        subjects = dict(_subjects(opening))
-        for concern, budget, taken in limits:
+        payer = (opening.account_id, opening.key_id, opening.end_user)
+        subjects = dict(_subjects(payer))
+        if payer not in self._limits:
+            found = connection.execute(
+                statements()["budgets_of"],
+                (opening.account_id, opening.key_id, subjects.get("end_user")),
+            )
+            self._limits[payer] = found.fetchall()
+        if not self._limits[payer]:
+            return
+        moves = self._by_subject()
+        for concern, budget, taken in self._limits[payer]:
             scope = "end_user" if concern == "end_users" else concern
-            left = budget - taken - sum(self._moves.get((scope, subjects[scope]), ()))
+            left = budget - taken - sum(moves.get((scope, subjects[scope]), ()))
             wanted = None if opening.price is None else opening.reserved
             if wanted is None or wanted > max(left, 0):
                 raise BudgetExceeded(concern, budget, left, wanted)
 
     def _move(self, opening: Opening, reserved: int, spent: int) -> None:
-        for subject in _subjects(opening):
-            move = self._moves.setdefault(subject, [0, 0])
+        payer = (opening.account_id, opening.key_id, opening.end_user)
+        move = self._moves.get(payer)
+        if move is None:
+            self._moves[payer] = [reserved, spent]
+        else:
             move[0] += reserved
             move[1] += spent
 
+    def _by_subject(self) -> dict[tuple[str, str], list[int]]:
+        sums: dict[tuple[str, str], list[int]] = {}
+        for payer, (reserved, spent) in self._moves.items():
+            for subject in _subjects(payer):
+                move = sums.setdefault(subject, [0, 0])
+                move[0] += reserved
+                move[1] += spent
+        return sums
 
-def _who(opening: Opening) -> _Who:
-    end_user = None if opening.end_user is None else f"{opening.account_id}/{opening.end_user}"
-    return opening.account_id, opening.key_id, end_user
 
-
-def _subjects(opening: Opening) -> list[tuple[str, str]]:
-    account, key, end_user = _who(opening)
+def _subjects(payer: _Payer) -> list[tuple[str, str]]:
+    account, key, end_user = payer
     subjects = [("account", account), ("key", key)]
-    return subjects if end_user is None else [*subjects, ("end_user", end_user)]
+    return subjects if end_user is None else [*subjects, ("end_user", f"{account}/{end_user}")]

@@ -31,6 +31,8 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 def _set_up(connection: sqlite3.Connection, read_only: bool) -> None:
     connection.execute("PRAGMA foreign_keys=ON")
+    # What a statement of many rows would undo is kept in memory, not in a file in between.
+    connection.execute("PRAGMA temp_store=MEMORY")
     # On macOS a plain fsync does not reach the drive's platter; elsewhere these do nothing.
     connection.execute("PRAGMA fullfsync=ON")
     connection.execute("PRAGMA checkpoint_fullfsync=ON")
@@ -117,6 +119,8 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     known = migrations()
     if done > known[-1][0]:
         raise SettingsError(f"{path} was written by a newer chatloom (schema {done})")
+    connection.execute("PRAGMA foreign_keys=OFF")  # a table that is made anew is gone for a moment
     for number, script in known:
         if number > done:
             connection.executescript(f"BEGIN; {script}; PRAGMA user_version={number}; COMMIT;")
+    connection.execute("PRAGMA foreign_keys=ON")

@@ -10,7 +10,8 @@ SELECT t.*, a.name AS account_name, k.name AS key_name,
        (SELECT expires_at FROM replay WHERE turn_id = t.id) AS replay_expires_at
 FROM turn t LEFT JOIN account a ON a.id = t.account_id LEFT JOIN api_key k ON k.id = t.key_id
     LEFT JOIN ledger l ON l.turn_id = t.id AND l.kind = 'reserve'
-    LEFT JOIN conversation c ON c.id = t.conversation_id LEFT JOIN branch b ON b.id = t.branch_id
+    LEFT JOIN conversation c ON c.id = t.conversation_id
+    LEFT JOIN branch b ON b.conversation_id = t.conversation_id AND b.id = t.branch_id
     LEFT JOIN message m ON m.id = t.parent_id
 WHERE t.id = ?;
 

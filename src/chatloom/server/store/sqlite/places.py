@@ -12,9 +12,10 @@ from typing import Protocol, TypeVar
 
 from chatloom.server.store.sqlite.balances import Balances
 from chatloom.server.store.sqlite.connect import connect, connect_in_memory, prepare
-from chatloom.server.store.sqlite.writer import Writer, roll_back
+from chatloom.server.store.sqlite.writer import Kind, Writer, each, roll_back, settle
 
 T = TypeVar("T")
+V = TypeVar("V")
 
 
 class Place(Protocol):
@@ -29,6 +30,12 @@ class Place(Protocol):
         self, write: Callable[[sqlite3.Connection], T], *, durable: bool = False
     ) -> asyncio.Future[T]:
         """Commit *write*; the future holds its result, or raises what undid it."""
+        ...
+
+    def write_with_others(
+        self, kind: Kind[V, T], value: V, *, durable: bool = False
+    ) -> asyncio.Future[T]:
+        """Commit a write of this *kind*, together with others of its kind that wait."""
         ...
 
     async def apart(self, read: Callable[[], T]) -> T:
@@ -61,6 +68,11 @@ class File:
     ) -> asyncio.Future[T]:
         return self._writer.write(write, durable=durable)
 
+    def write_with_others(
+        self, kind: Kind[V, T], value: V, *, durable: bool = False
+    ) -> asyncio.Future[T]:
+        return self._writer.write_with_others(kind, value, durable=durable)
+
     async def apart(self, read: Callable[[], T]) -> T:
         return await asyncio.to_thread(read)
 
@@ -92,17 +104,21 @@ class Memory:
     def write(
         self, write: Callable[[sqlite3.Connection], T], *, durable: bool = False
     ) -> asyncio.Future[T]:
+        return self.write_with_others(each, write, durable=durable)
+
+    def write_with_others(
+        self, kind: Kind[V, T], value: V, *, durable: bool = False
+    ) -> asyncio.Future[T]:
         if self._closed:
             raise RuntimeError("the store is closed")
         loop = asyncio.get_running_loop()
         written: asyncio.Future[T] = loop.create_future()
         try:
-            result = self._commit(write)
+            result = self._commit(kind, value)
         except Exception as error:
-            loop.call_soon(_fail, written, error)
-        else:
-            # Who writes again and again lets others have their turn.
-            loop.call_soon(_fulfil, written, result)
+            result = error
+        # Who writes again and again lets others have their turn.
+        loop.call_soon(settle, written, result)
         return written
 
     async def apart(self, read: Callable[[], T]) -> T:
@@ -112,24 +128,14 @@ class Memory:
         self._closed = True
         self._connection.close()
 
-    def _commit(self, write: Callable[[sqlite3.Connection], T]) -> T:
+    def _commit(self, kind: Kind[V, T], value: V) -> T | Exception:
         self._balances.begin()
         try:
             self._connection.execute("BEGIN")
-            result = write(self._connection)
+            (result,) = kind(self._connection, [value])
             self._balances.finish(self._connection)
             self._connection.execute("COMMIT")
         except Exception:
             roll_back(self._connection)
             raise
         return result
-
-
-def _fulfil(written: asyncio.Future[T], result: T) -> None:
-    if not written.done():
-        written.set_result(result)
-
-
-def _fail(written: asyncio.Future[T], error: Exception) -> None:
-    if not written.done():
-        written.set_exception(error)

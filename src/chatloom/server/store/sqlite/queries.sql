@@ -44,25 +44,31 @@ SELECT id, prompt, completion, cached FROM price WHERE model = ? ORDER BY id DES
 -- name: add_price
 INSERT INTO price (model, prompt, completion, cached, valid_from) VALUES (?, ?, ?, ?, ?);
 
--- name: add_conversation
-INSERT INTO conversation (id, account_id, end_user, metadata, created_at, updated_at)
-VALUES (?, ?, ?, ?, ?, ?);
-
 -- name: add_branch
 INSERT INTO branch (id, conversation_id, name, head_id, parent_branch_id, forked_from_id, is_main,
                     created_at, updated_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
 
+-- name: add_main_branch
+INSERT INTO branch (id, conversation_id, name, head_id, is_main, created_at, updated_at)
+VALUES (?, ?, 'main', ?, 1, ?, ?);
+
 -- name: add_turn
 INSERT INTO turn (id, account_id, key_id, end_user, conversation_id, branch_id, parent_id, protocol,
-                  told_as, model, provider, streamed, listed, request, asked, key_digest,
-                  body_digest, price_id, reserved, started_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+                  told_as, model, provider, streamed, listed, key_digest, body_digest, price_id,
+                  reserved, started_at, request, metadata, asked)
+VALUES (?, ?, ?, nullif(?, ''), ?, nullif(?, ''), nullif(?, ''), ?, ?, ?, ?, ?, ?, ?, ?,
+        nullif(?, 0), ?, ?, ?, nullif(?, ''), ?);
+
+-- name: add_reserve
+INSERT INTO ledger (turn_id, kind, account_id, key_id, end_user, amount, price_id, unread,
+                    created_at)
+VALUES (?, 'reserve', ?, ?, nullif(?, ''), ?, nullif(?, 0), ?, ?);
 
 -- name: add_entry
 INSERT INTO ledger (turn_id, kind, account_id, key_id, end_user, amount, price_id,
                     prompt_tokens, completion_tokens, unread, estimated, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+VALUES (?, ?, ?, ?, nullif(?, ''), ?, nullif(?, 0), nullif(?, -1), nullif(?, -1), ?, ?, ?);
 
 -- name: any_budget
 SELECT EXISTS (SELECT 1 FROM budget);
@@ -97,45 +103,55 @@ ON CONFLICT (scope, subject) DO UPDATE SET reserved = reserved + ?3, spent = spe
 INSERT INTO journal (turn_id, last, deltas) VALUES (?, ?, ?);
 
 -- name: end_turn
-UPDATE turn SET outcome = ?1, problem = ?2, problem_kind = ?3, served_model = ?4, usage = ?5,
-                cost = ?6, message_id = ?7, first_token_at = ?8, ended_at = ?9, asked = NULL,
-                key_digest = iif(?10, NULL, key_digest), body_digest = iif(?10, NULL, body_digest)
-WHERE id = ?11 AND outcome IS NULL;
+UPDATE turn SET outcome = ?, problem = nullif(?, ''), problem_kind = nullif(?, ''),
+                served_model = nullif(?, ''), usage = ?, cost = ?, message_id = nullif(?, ''),
+                first_token_at = ?, ended_at = ?, metadata = NULL, asked = NULL
+WHERE id = ? AND outcome IS NULL;
+
+-- name: free_key
+UPDATE turn SET key_digest = NULL, body_digest = NULL WHERE id = ?;
 
 -- name: add_attempt
 INSERT INTO attempt (turn_id, number, provider, model, started_at, ended_at, problem)
-VALUES (?, ?, ?, ?, ?, ?, ?);
+VALUES (?, ?, ?, ?, ?, ?, nullif(?, ''));
 
 -- name: add_message
 INSERT INTO message (id, conversation_id, account_id, parent_id, depth, role, body, hash, turn_id,
                      tokens, created_at, answered)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+VALUES (?, ?, ?, nullif(?, ''), ?, ?, ?, ?, ?, nullif(?, -1), ?, ?);
 
 -- name: move_branch
-UPDATE branch SET head_id = ?, updated_at = ? WHERE id = ? AND head_id IS ? AND deleted_at IS NULL;
+UPDATE branch SET head_id = ?, updated_at = ?
+WHERE conversation_id = ? AND id = ? AND head_id IS nullif(?, '') AND deleted_at IS NULL;
 
 -- name: count_branches
 SELECT count(*) FROM branch WHERE conversation_id = ?;
 
 -- name: grow_conversation
-UPDATE conversation
-SET message_count = message_count + ?, tokens_in = tokens_in + ?, tokens_out = tokens_out + ?,
-    cost = cost + ?, model = ?, title = coalesce(title, ?), listed = max(listed, ?),
-    updated_at = ?, last_message_at = ?
-WHERE id = ?;
+INSERT INTO conversation (id, account_id, end_user, listed, title, model, metadata, message_count,
+                          tokens_in, tokens_out, cost, created_at, updated_at, last_message_at)
+VALUES (?, ?, nullif(?, ''), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE
+SET listed = max(listed, excluded.listed), title = coalesce(title, excluded.title),
+    model = excluded.model, message_count = message_count + excluded.message_count,
+    tokens_in = tokens_in + excluded.tokens_in, tokens_out = tokens_out + excluded.tokens_out,
+    cost = cost + excluded.cost, updated_at = excluded.updated_at,
+    last_message_at = excluded.last_message_at;
 
 -- name: charge_conversation
 UPDATE conversation SET cost = cost + ? WHERE id = ?;
 
--- name: drop_empty_branch
-DELETE FROM branch WHERE conversation_id = ?1 AND head_id IS NULL
-    AND EXISTS (SELECT 1 FROM conversation
-                WHERE id = ?1 AND message_count = 0 AND title IS NULL AND NOT listed)
-    AND NOT EXISTS (SELECT 1 FROM turn WHERE conversation_id = ?1 AND outcome IS NULL);
+-- name: keep_conversation
+INSERT INTO conversation (id, account_id, end_user, metadata, cost, created_at, updated_at)
+SELECT t.conversation_id, t.account_id, t.end_user, coalesce(t.metadata, '{}'), ?2, t.started_at,
+       t.started_at
+FROM turn t WHERE t.conversation_id = ?1 AND t.outcome IS NULL ORDER BY t.id LIMIT 1;
 
--- name: drop_empty_conversation
-DELETE FROM conversation WHERE id = ?1 AND message_count = 0 AND title IS NULL AND NOT listed
-    AND NOT EXISTS (SELECT 1 FROM branch WHERE conversation_id = ?1);
+-- name: keep_branch
+INSERT INTO branch (id, conversation_id, name, is_main, created_at, updated_at)
+SELECT coalesce(t.branch_id, t.conversation_id), t.conversation_id, 'main', 1, t.started_at,
+       t.started_at
+FROM turn t WHERE t.conversation_id = ?1 AND t.outcome IS NULL ORDER BY t.id LIMIT 1;
 
 -- name: forget_journal
 DELETE FROM journal WHERE turn_id = ?;
@@ -148,10 +164,12 @@ SELECT deltas FROM replay WHERE turn_id = ?;
 
 -- name: free_old_keys
 UPDATE turn SET key_digest = NULL, body_digest = NULL
-WHERE key_digest IS NOT NULL AND id IN (SELECT turn_id FROM replay WHERE expires_at < ?);
+WHERE key_digest IS NOT NULL AND id IN (
+    SELECT turn_id FROM replay WHERE expires_at < ?1 ORDER BY expires_at, turn_id LIMIT ?2);
 
 -- name: forget_replays
-DELETE FROM replay WHERE expires_at < ?;
+DELETE FROM replay WHERE turn_id IN (
+    SELECT turn_id FROM replay WHERE expires_at < ?1 ORDER BY expires_at, turn_id LIMIT ?2);
 
 -- name: turn
 SELECT id, account_id, key_id, conversation_id, parent_id, message_id, protocol, model,
@@ -169,7 +187,7 @@ FROM turn WHERE account_id = ? AND key_digest = ?;
 SELECT t.id, t.account_id, t.key_id, t.end_user, t.conversation_id, t.listed, t.branch_id,
        t.parent_id, t.protocol, t.told_as, t.model, t.provider, t.streamed, t.request, t.asked,
        t.key_digest, t.body_digest, t.price_id, t.reserved, t.started_at, l.unread, p.model,
-       p.prompt, p.completion, p.cached
+       p.prompt, p.completion, p.cached, t.metadata
 FROM turn t LEFT JOIN ledger l ON l.turn_id = t.id AND l.kind = 'reserve'
     LEFT JOIN price p ON p.id = t.price_id
 WHERE t.outcome IS NULL ORDER BY t.id;
@@ -182,9 +200,22 @@ SELECT id, account_id, end_user, listed, title, model, metadata, message_count, 
        tokens_out, cost, created_at, updated_at, last_message_at, archived
 FROM conversation WHERE id = ? AND account_id = ? AND deleted_at IS NULL;
 
+-- name: conversation_to_be
+SELECT conversation_id, account_id, end_user, 0, NULL, NULL, coalesce(metadata, '{}'), 0, 0, 0, 0,
+       started_at, started_at, NULL, 0
+FROM turn WHERE conversation_id = ?1 AND account_id = ?2 AND outcome IS NULL
+    AND NOT EXISTS (SELECT 1 FROM conversation WHERE id = ?1)
+ORDER BY id LIMIT 1;
+
 -- name: branches
 SELECT id, conversation_id, name, head_id, parent_branch_id, forked_from_id, is_main, active
 FROM branch WHERE conversation_id = ? AND deleted_at IS NULL ORDER BY is_main DESC, id;
+
+-- name: branch_to_be
+SELECT coalesce(branch_id, conversation_id), conversation_id, 'main', NULL, NULL, NULL, 1, 1
+FROM turn WHERE conversation_id = ?1 AND outcome IS NULL
+    AND NOT EXISTS (SELECT 1 FROM branch WHERE conversation_id = ?1)
+ORDER BY id LIMIT 1;
 
 -- name: branch_at
 SELECT id, conversation_id, name, head_id, parent_branch_id, forked_from_id, is_main, active

@@ -1,4 +1,9 @@
-"""From rows to records and back."""
+"""From rows to records and back.
+
+Rows that every turn writes hold nothing but int, str and bytearray: for all
+else, `None` and bytes too, `sqlite3` looks for an adapter, at half a
+microsecond each. So they say "" or -1 for `None`; their statements know.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +12,10 @@ from typing import Any, TypeAlias, cast
 
 import msgspec
 
+from chatloom.core.http import JSON
 from chatloom.server.chat.message import Message
 from chatloom.server.chat.tree import canonical
+from chatloom.server.ids import new_id
 from chatloom.server.models.driver import Price, Usage
 from chatloom.server.store.contract import (
     Attempt,
@@ -18,6 +25,7 @@ from chatloom.server.store.contract import (
     Node,
     Opening,
     Repetition,
+    Settlement,
     Turn,
     Unfinished,
 )
@@ -68,20 +76,20 @@ def node(row: Row) -> Node:
     )
 
 
-def of_node(node: Node, account_id: str) -> Row:
+def of_node(node: Node, opening: Opening) -> Row:
     return (
         node.id,
         node.conversation_id,
-        account_id,
-        node.parent_id,
+        opening.account_id,
+        node.parent_id or "",
         node.depth,
         node.message.role,
         canonical(node.message).decode(),
-        node.hash,
+        bytearray(node.hash),
         node.turn_id,
-        node.tokens,
+        -1 if node.tokens is None else node.tokens,
         node.created_at,
-        node.answered,
+        int(node.answered),
     )
 
 
@@ -155,9 +163,9 @@ def unfinished(row: Row, deltas: list[bytes]) -> Unfinished:
         key_id=row[2],
         end_user=row[3],
         conversation_id=row[4],
-        starts_conversation=False,  # it has
+        starts_conversation=row[25] is not None,
         listed=bool(row[5]),
-        metadata={},
+        metadata={} if row[25] is None else msgspec.json.decode(row[25]),
         branch_id=row[6],
         parent_id=row[7],
         protocol=row[8],
@@ -177,39 +185,138 @@ def unfinished(row: Row, deltas: list[bytes]) -> Unfinished:
     return Unfinished(opening=opening, price_id=price_id, deltas=deltas)
 
 
-def of_opening(opening: Opening, price_id: int | None) -> Row:
+def of_opening(opening: Opening, price_id: int) -> Row:
     repeated = opening.repetition
     return (
         opening.turn_id,
         opening.account_id,
         opening.key_id,
-        opening.end_user,
+        opening.end_user or "",
         opening.conversation_id,
-        opening.branch_id,
-        opening.parent_id,
+        opening.branch_id or "",
+        opening.parent_id or "",
         opening.protocol,
         opening.told_as,
         opening.model,
         opening.provider,
-        opening.streamed,
-        opening.listed,
-        opening.request,
-        opening.asked,
-        repeated.key_digest if repeated else None,
-        repeated.body_digest if repeated else None,
+        int(opening.streamed),
+        int(opening.listed),
+        bytearray(repeated.key_digest) if repeated else None,
+        bytearray(repeated.body_digest) if repeated else None,
         price_id,
         opening.reserved,
+        opening.started_at,
+        bytearray(opening.request),
+        _json(opening.metadata) if opening.starts_conversation else "",
+        bytearray(opening.asked),
+    )
+
+
+def of_reserve(opening: Opening, price_id: int) -> Row:
+    return (
+        opening.turn_id,
+        opening.account_id,
+        opening.key_id,
+        opening.end_user or "",
+        opening.reserved,
+        price_id,
+        opening.unread,
         opening.started_at,
     )
 
 
-def of_attempt(attempt: Attempt, turn_id: str) -> Row:
+def of_end(settlement: Settlement) -> Row:
+    usage = settlement.usage
     return (
-        turn_id,
+        settlement.outcome,
+        settlement.problem or "",
+        settlement.problem_kind or "",
+        settlement.served_model or "",
+        None if usage is None else bytearray(msgspec.json.encode(usage)),
+        settlement.cost,
+        settlement.head_id or "",
+        settlement.first_token_at,
+        settlement.ended_at,
+        settlement.opening.turn_id,
+    )
+
+
+def of_growth(settlement: Settlement) -> Row:
+    opening, usage = settlement.opening, settlement.usage
+    return (
+        opening.conversation_id,
+        opening.account_id,
+        opening.end_user or "",
+        int(opening.listed),
+        settlement.title,
+        settlement.served_model or opening.model,
+        _json(opening.metadata),
+        len(settlement.nodes),
+        usage.prompt_tokens if usage else 0,
+        usage.completion_tokens if usage else 0,
+        settlement.cost,
+        opening.started_at,
+        settlement.ended_at,
+        settlement.ended_at,
+    )
+
+
+def of_main_branch(settlement: Settlement) -> Row:
+    opening = settlement.opening
+    return (
+        opening.branch_id or new_id(),
+        opening.conversation_id,
+        settlement.head_id,
+        opening.started_at,
+        settlement.ended_at,
+    )
+
+
+def of_move(settlement: Settlement) -> Row:
+    opening = settlement.opening
+    return (
+        settlement.head_id,
+        settlement.ended_at,
+        opening.conversation_id,
+        opening.branch_id or "",
+        opening.parent_id or "",
+    )
+
+
+def of_charge(settlement: Settlement) -> Row:
+    opening, usage = settlement.opening, settlement.usage
+    return (
+        opening.turn_id,
+        "release" if usage is None else "settle",
+        opening.account_id,
+        opening.key_id,
+        opening.end_user or "",
+        settlement.cost,
+        settlement.price_id or 0,
+        usage.prompt_tokens if usage else -1,
+        usage.completion_tokens if usage else -1,
+        opening.unread,
+        int(settlement.estimated),
+        settlement.ended_at,
+    )
+
+
+def of_attempt(attempt: Attempt, settlement: Settlement) -> Row:
+    return (
+        settlement.opening.turn_id,
         attempt.number,
         attempt.provider,
         attempt.model,
         attempt.started_at,
         attempt.ended_at,
-        attempt.problem,
+        attempt.problem or "",
     )
+
+
+def of_replay(settlement: Settlement) -> Row:
+    id, deltas = settlement.opening.turn_id, bytearray(settlement.deltas)
+    return id, deltas, settlement.deltas_expire_at
+
+
+def _json(metadata: dict[str, JSON]) -> str:
+    return msgspec.json.encode(metadata).decode() if metadata else "{}"

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import sqlite3
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
+from itertools import chain
 
 _HERE = files(__package__ or __name__)
+
+_TOGETHER = 16
+"""Rows of one INSERT: running a statement costs as much as two more rows in it."""
 
 
 @cache
@@ -15,6 +22,27 @@ def statements(file: str = "queries.sql") -> dict[str, str]:
     blocks = text.split("-- name: ")[1:]
     named = (block.partition("\n") for block in blocks)
     return {name.strip(): statement.strip().rstrip(";") for name, _, statement in named}
+
+
+def insert(connection: sqlite3.Connection, name: str, rows: Sequence[Sequence[object]]) -> None:
+    """Add rows by the INSERT of this name, as many to a run as there are."""
+    alone = len(rows) % _TOGETHER
+    for start in range(alone, len(rows), _TOGETHER):
+        together = chain.from_iterable(rows[start : start + _TOGETHER])
+        connection.execute(_of_many(name), list(together))
+    if alone:
+        connection.executemany(statements()[name], rows[:alone])
+
+
+@cache
+def _of_many(name: str) -> str:
+    """The INSERT of this name, for many rows."""
+    return re.sub(
+        r"VALUES (\(.*?\))(?=\s*(ON CONFLICT|$))",
+        lambda found: f"VALUES {', '.join([found[1]] * _TOGETHER)}",
+        statements()[name],
+        flags=re.DOTALL,
+    )
 
 
 def migrations() -> list[tuple[int, str]]:

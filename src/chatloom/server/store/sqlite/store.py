@@ -22,11 +22,12 @@ from chatloom.server.store.contract import (
     Turn,
     Unfinished,
 )
-from chatloom.server.store.sqlite import rows, turns
+from chatloom.server.store.sqlite import rows
 from chatloom.server.store.sqlite.balances import Balances
 from chatloom.server.store.sqlite.check import check
 from chatloom.server.store.sqlite.places import File, Memory, Place
 from chatloom.server.store.sqlite.statements import statements
+from chatloom.server.store.sqlite.turns import Turns
 
 
 class SQLiteStore:
@@ -38,8 +39,9 @@ class SQLiteStore:
 
     def __init__(self, path: Path | None) -> None:
         self._sql = statements()
-        self._balances = Balances()
-        self._place: Place = File(path, self._balances) if path else Memory(self._balances)
+        balances = Balances()
+        self._turns = Turns(balances)
+        self._place: Place = File(path, balances) if path else Memory(balances)
 
     @property
     def _reader(self) -> sqlite3.Connection:
@@ -117,20 +119,13 @@ class SQLiteStore:
         await self._place.write(write)
 
     async def open_turn(self, opening: Opening) -> int | None:
-        return await self._place.write(
-            lambda connection: turns.open_turn(connection, self._balances, opening)
-        )
+        return await self._place.write_with_others(self._turns.open, opening)
 
     async def append(self, turn_id: str, last: int, deltas: bytes) -> None:
-        def write(connection: sqlite3.Connection) -> None:
-            connection.execute(self._sql["append"], (turn_id, last, deltas))
-
-        await self._place.write(write)
+        await self._place.write_with_others(self._turns.append, (turn_id, last, deltas))
 
     async def settle(self, settlement: Settlement) -> bool:
-        return await self._place.write(
-            lambda connection: turns.settle(connection, self._balances, settlement), durable=True
-        )
+        return await self._place.write_with_others(self._turns.settle, settlement, durable=True)
 
     async def turn(self, account_id: str, id: str) -> Turn | None:
         row = self._one("turn", id, account_id)
@@ -173,14 +168,19 @@ class SQLiteStore:
 
     async def conversation(self, account_id: str, id: str) -> Conversation | None:
         row = self._one("conversation", id, account_id)
+        row = row or self._one("conversation_to_be", id, account_id)
         return None if row is None else rows.conversation(row)
 
     async def branches(self, conversation_id: str) -> list[Branch]:
-        found = self._reader.execute(self._sql["branches"], (conversation_id,))
+        found = self._reader.execute(self._sql["branches"], (conversation_id,)).fetchall()
+        if not found:
+            found = self._reader.execute(self._sql["branch_to_be"], (conversation_id,)).fetchall()
         return [rows.branch(row) for row in found]
 
     async def branch_at(self, conversation_id: str, head_id: str | None) -> Branch | None:
         row = self._one("branch_at", conversation_id, head_id)
+        if row is None and head_id is None:
+            row = self._one("branch_to_be", conversation_id)
         return None if row is None else rows.branch(row)
 
     async def node(self, account_id: str, id: str) -> Node | None:
@@ -208,10 +208,13 @@ class SQLiteStore:
 
     async def forget_replays(self, now: int) -> int:
         def write(connection: sqlite3.Connection) -> int:
-            connection.execute(self._sql["free_old_keys"], (now,))
-            return connection.execute(self._sql["forget_replays"], (now,)).rowcount
+            connection.execute(self._sql["free_old_keys"], (now, _FORGOTTEN))
+            return connection.execute(self._sql["forget_replays"], (now, _FORGOTTEN)).rowcount
 
-        return await self._place.write(write)
+        forgotten = 0
+        while some := await self._place.write(write):
+            forgotten += some
+        return forgotten
 
     async def check(self) -> Health:
         return await self._place.apart(lambda: check(self._reader))
@@ -219,3 +222,6 @@ class SQLiteStore:
 
 _SHORT = 500
 """Messages of a path that may be read on the event loop, about a millisecond's worth."""
+
+_FORGOTTEN = 500
+"""Replays to forget in one go, so that turns need not wait for all of them."""

@@ -1,6 +1,8 @@
 """One thread writes; whatever waits goes into one transaction (group commit).
 
-A tick starts when the last commit ended, without a timer. Ticks that hold a
+A tick starts when the last commit ended, without a timer. Its writes are made
+kind by kind, those of one kind together; the kinds that must be durable come
+last, as what ends something may wait beside what began it. Ticks that hold a
 durable write are synced to disk, others only survive the process's death.
 """
 
@@ -10,31 +12,44 @@ import asyncio
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from chatloom.server.store.sqlite.balances import Balances
 
 T = TypeVar("T")
+V = TypeVar("V")
 
 _log = logging.getLogger("chatloom.store")
 
 
-class _Job(Generic[T]):
-    __slots__ = ("durable", "error", "future", "loop", "result", "write")
+Kind: TypeAlias = Callable[[sqlite3.Connection, Sequence[V]], Sequence[T | Exception]]
+"""Makes many writes of one kind; its results are in the order of their values.
 
-    result: T
+An exception among the results concerns one that wrote nothing. One that is
+raised undoes all, and then each is tried alone.
+"""
 
-    def __init__(self, write: Callable[[sqlite3.Connection], T], durable: bool) -> None:
-        self.write = write
+
+def each(
+    connection: sqlite3.Connection, writes: Sequence[Callable[[sqlite3.Connection], T]]
+) -> list[T]:
+    """Make writes that have nothing in common."""
+    return [write(connection) for write in writes]
+
+
+class _Job:
+    __slots__ = ("durable", "future", "kind", "loop", "result", "value")
+
+    result: Any
+
+    def __init__(self, kind: Kind[Any, Any], value: object, durable: bool) -> None:
+        self.kind = kind
+        self.value = value
         self.durable = durable
         self.loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[T] = self.loop.create_future()
-        self.error: Exception | None = None
-
-
-_AnyJob: TypeAlias = _Job[Any]
+        self.future: asyncio.Future[Any] = self.loop.create_future()
 
 
 class Writer:
@@ -44,7 +59,7 @@ class Writer:
         self, connect: Callable[[], sqlite3.Connection], balances: Balances | None = None
     ) -> None:
         self._balances = balances or Balances()
-        self._jobs: SimpleQueue[_AnyJob | None] = SimpleQueue()
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._connect = connect
         self._durable = False
         self._closed = False
@@ -58,9 +73,15 @@ class Writer:
 
         What *write* raises is raised by the future, and undoes that write alone.
         """
+        return self.write_with_others(each, write, durable=durable)
+
+    def write_with_others(
+        self, kind: Kind[V, T], value: V, *, durable: bool = False
+    ) -> asyncio.Future[T]:
+        """Queue a write of this *kind*, which is made together with others of its kind."""
         if self._closed:
             raise RuntimeError("the store is closed")
-        job = _Job(write, durable)
+        job = _Job(kind, value, durable)
         self._jobs.put(job)
         return job.future
 
@@ -88,38 +109,37 @@ class Writer:
         connection.close()
 
     def _commit_or_reopen(
-        self, connection: sqlite3.Connection, batch: list[_AnyJob]
+        self, connection: sqlite3.Connection, batch: list[_Job]
     ) -> sqlite3.Connection:
         """Commit; a connection that cannot even undo its transaction is replaced."""
         try:
             self._commit(connection, batch)
         except Exception as error:
             for job in batch:
-                job.error = job.error or error
+                job.result = error
             connection.close()
             self._durable = False
             connection = self._connect()
         return connection
 
-    def _waiting(self) -> list[_AnyJob | None]:
+    def _waiting(self) -> list[_Job | None]:
         jobs = [self._jobs.get()]
         while jobs[-1] is not None and not self._jobs.empty():
             jobs.append(self._jobs.get())
         return jobs
 
-    def _commit(self, connection: sqlite3.Connection, batch: list[_AnyJob]) -> None:
+    def _commit(self, connection: sqlite3.Connection, batch: list[_Job]) -> None:
         self._balances.begin()
         try:
             self._sync(connection, any(job.durable for job in batch))
             connection.execute("BEGIN IMMEDIATE")
-            for job in batch:
-                job.result = job.write(connection)
+            _write(connection, batch)
             self._balances.finish(connection)
             connection.execute("COMMIT")
         except Exception as error:
             roll_back(connection)
             if len(batch) == 1:
-                batch[0].error = error
+                batch[0].result = error
                 return
             for job in batch:  # one of them failed; alone, each fares as it deserves
                 self._commit(connection, [job])
@@ -130,14 +150,27 @@ class Writer:
             self._durable = durable
 
 
+def _write(connection: sqlite3.Connection, batch: list[_Job]) -> None:
+    kinds: dict[tuple[bool, Kind[Any, Any]], list[_Job]] = {}
+    for job in batch:
+        kinds.setdefault((job.durable, job.kind), []).append(job)
+    for (_, kind), jobs in sorted(kinds.items(), key=_is_durable):
+        for job, result in zip(jobs, kind(connection, [job.value for job in jobs]), strict=True):
+            job.result = result
+
+
+def _is_durable(kind: tuple[tuple[bool, Kind[Any, Any]], list[_Job]]) -> bool:
+    return kind[0][0]
+
+
 def roll_back(connection: sqlite3.Connection) -> None:
     """Undo the transaction, where there still is one."""
     if connection.in_transaction:
         connection.execute("ROLLBACK")
 
 
-def _deliver(batch: list[_AnyJob]) -> None:
-    loops: dict[asyncio.AbstractEventLoop, list[_AnyJob]] = {}
+def _deliver(batch: list[_Job]) -> None:
+    loops: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
     for job in batch:
         loops.setdefault(job.loop, []).append(job)
     for loop, jobs in loops.items():
@@ -147,11 +180,16 @@ def _deliver(batch: list[_AnyJob]) -> None:
             _log.warning("%d writes were committed after their event loop had ended", len(jobs))
 
 
-def _resolve(jobs: list[_AnyJob]) -> None:
+def _resolve(jobs: list[_Job]) -> None:
     for job in jobs:
-        if job.future.done():
-            continue
-        if job.error is not None:
-            job.future.set_exception(job.error)
-        else:
-            job.future.set_result(job.result)
+        settle(job.future, job.result)
+
+
+def settle(future: asyncio.Future[T], result: T | Exception) -> None:
+    """Tell who waits."""
+    if future.done():
+        return
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(result)
