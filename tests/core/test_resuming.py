@@ -221,7 +221,7 @@ def test_an_outage_is_waited_for_but_not_for_ever(tell: Tell) -> None:
 
 def test_the_calls_deadline_holds_for_all_its_connections(tell: Tell) -> None:
     limited = Manner(max_retries=2, total_timeout=5)
-    told = tell((ONCE, LOST), (LOST,), *[REFUSED] * 99, manner=limited)
+    told = tell((ONCE, LOST), (LOST,), (UPON, LOST), *[REFUSED] * 99, manner=limited)
     assert isinstance(told.error, Truncated)
     assert sum(told.outside.slept) < 5
     assert {request.deadline for request in told.outside.requests} == {1005.0}
