@@ -59,12 +59,6 @@ UNION ALL
 SELECT 'turn', t.id, 'its key is not of its account'
 FROM turn t JOIN api_key k ON k.id = t.key_id WHERE k.account_id <> t.account_id
 UNION ALL
-SELECT 'message', m.id, 'its conversation is missing'
-FROM message m LEFT JOIN conversation c ON c.id = m.conversation_id WHERE c.id IS NULL
-UNION ALL
-SELECT 'branch', b.id, 'its conversation is missing'
-FROM branch b LEFT JOIN conversation c ON c.id = b.conversation_id WHERE c.id IS NULL
-UNION ALL
 SELECT 'turn', t.id, 'its answer is not a stored message'
 FROM turn t LEFT JOIN message m ON m.id = t.message_id
 WHERE t.message_id IS NOT NULL AND m.id IS NULL
