@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from faults.provider import Provider, providing
 from support.http import Answer, Events
 from support.live import Live
 
-ASKED = {"model": "exact", "max_tokens": 40}
+ASKED: dict[str, Any] = {"model": "exact", "max_tokens": 40}
 """Costs exactly what is set aside for it: 40 tokens of answer, the prompt free."""
 BUDGET = 50
 PRICE = 2_000_000
@@ -124,7 +125,7 @@ def test_a_repeat_is_answered_also_when_the_budget_is_spent(live: Live) -> None:
 
 
 def test_all_ways_of_telling_cost_the_same_for_the_same_usage(live: Live) -> None:
-    told = [
+    told: list[Answer | Events] = [
         live.complete("Hello!", **ASKED),
         live.events("Hello!", **ASKED),
         live.events("Hello!", stream_options={"include_usage": True}, **ASKED),
