@@ -30,6 +30,10 @@ def status(number: int, **headers: str) -> Response:
     return Response(number, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
+KEPT = status(200, idempotency_key="k1")
+"""Told by a server that honours keys."""
+
+
 def result(outside: Scripted, request: Request, retry: Retry) -> int | TransportError:
     """Give the status, or the error that was raised."""
     try:
@@ -54,7 +58,17 @@ def result(outside: Scripted, request: Request, retry: Retry) -> int | Transport
         pytest.param(POST, [status(500)], [], 500, id="a POST at 500"),
         pytest.param(POST, [LOST], [], LOST, id="a lost POST"),
         pytest.param(POST, [LATE], [], LATE, id="a late POST"),
-        pytest.param(KEYED, [LOST], [], LOST, id="a lost POST with a key nobody may honour"),
+        pytest.param(KEYED, [LOST, OK], [0.5], LOST, id="lost, and its key is not honoured"),
+        pytest.param(KEYED, [LOST, KEPT, OK], [0.5], 200, id="lost, and its key is honoured"),
+        pytest.param(
+            KEYED,
+            [LOST, REFUSED, KEPT, OK],
+            [0.5, 1.0],
+            200,
+            id="lost by a server starting anew",
+        ),
+        pytest.param(KEYED, [LOST, REFUSED, REFUSED], [0.5, 1.0], LOST, id="lost for good"),
+        pytest.param(KEYED, [LOST, status(503)], [0.5], LOST, id="lost, and nobody can tell"),
         pytest.param(POST, [REFUSED, REFUSED, OK], [0.5, 1.0], 200, id="a POST never sent"),
         pytest.param(POST, [UNREACHED, OK], [0.5], 200, id="a POST that reached nobody in time"),
         pytest.param(POST, [REFUSED, LOST], [0.5], LOST, id="never sent, then lost"),
@@ -206,6 +220,15 @@ def test_what_a_repetition_is_told_is_the_answer(replayed: Response) -> None:
     outside, retry = Scripted(status(200, idempotency_key="k0"), LOST, replayed), Retry()
     run_inline(retry(KEYED, outside))
     assert result(outside, KEYED, retry) == replayed.status
+
+
+def test_whether_keys_are_honoured_is_asked_once_and_without_a_body() -> None:
+    outside = Scripted(LOST, KEPT, OK, LOST, OK)
+    request, retry = msgspec.structs.replace(KEYED, body=b"paid", streamed=True), Retry()
+    assert [result(outside, request, retry) for _ in range(2)] == [200, 200]
+    sent = [(one.method, one.body, one.streamed) for one in outside.requests]
+    paid = ("POST", b"paid", True)
+    assert sent == [paid, ("OPTIONS", b"", False), paid, paid, paid]
 
 
 def test_a_streamed_post_whose_head_was_lost_is_repeated_with_its_key() -> None:

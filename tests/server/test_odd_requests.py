@@ -241,7 +241,6 @@ def test_an_address_that_is_not_there_is_not_found(server: Live, method: str, pa
 
 WRONG_METHODS = [
     ("GET", COMPLETIONS, "POST"),
-    ("OPTIONS", COMPLETIONS, "POST"),
     ("POST", "/v1/models", "GET"),
     ("PATCH", "/admin/keys", "GET, POST"),
     ("GET", "/admin/keys/a", "DELETE"),

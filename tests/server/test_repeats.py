@@ -162,3 +162,13 @@ def test_what_a_key_began_is_remembered_over_a_restart(
     assert streamed.text == first.text
     assert after.counts()["turn"] == 1
     after.stop()
+
+
+def test_an_address_tells_whether_it_heeds_keys(live: Live, named: dict[str, str]) -> None:
+    paid, free = (
+        live.call("OPTIONS", path, headers=named) for path in ("/v1/chat/completions", "/v1/models")
+    )
+    assert (paid.status, paid.headers["allow"]) == (200, "POST")
+    assert paid.headers["idempotency-key"] == named["Idempotency-Key"]
+    assert (free.status, free.headers["allow"]) == (200, "GET")
+    assert "idempotency-key" not in free.headers

@@ -9,10 +9,13 @@
 | the answer was lost        | again              | where promised, or the server honours keys |
 | ``x-should-retry`` is told | as told            | as told                                   |
 
-A 409 is repeated only on the server's word. Nothing is repeated after the head
-of a streamed answer has arrived: such an answer is gone on with, by a request
-that waits here for its turn. As its server may just be starting anew, that is
-repeated for as long as an outage may take.
+Whether a server honours keys shows in its answers, which echo them. Where the very
+first answer was lost it is asked, by an ``OPTIONS`` at the same address, which does
+nothing anywhere. A 409 is repeated only on the server's word.
+
+Nothing is repeated after the head of a streamed answer has arrived: such an answer
+is gone on with, by a request that waits here for its turn. As its server may just be
+starting anew, that is repeated for as long as an outage may take.
 """
 
 from __future__ import annotations
@@ -64,23 +67,28 @@ class Retry:
         self._repeats_lost_posts = repeats_lost_posts
         self.on_retry = on_retry
         """Told of each repetition before its wait, with the wait's seconds."""
-        self._keys_honoured = False
+        self._keys_honoured: bool | None = None  # nobody knows yet
 
     async def __call__(self, request: Request, outside: Outside, /) -> Response:
         if request.resumes is not None:
             await self._pause(request, request.resumes, outside)
         attempt = 1
+        lost: TransportError | None = None
         while True:
             failure: TransportError | None = None
             response: Response | None = None
             try:
+                if lost is not None and not await self._honours_keys(request, outside):
+                    lost.attempts = attempt - 1
+                    raise lost
                 response = await outside.send(_counted(request, attempt))
             except TransportError as error:
+                if error is lost:
+                    raise
                 failure = error
-                error.attempts = attempt
             else:
                 response.attempts = attempt
-                self._keys_honoured = self._keys_honoured or KEY in response.headers
+                self._learn(request, response)
                 if response.status < 400:
                     return response
             delay = self._delay(request, response, failure, attempt, outside)
@@ -88,10 +96,14 @@ class Retry:
                 if response is not None:
                     return response
                 assert failure is not None
+                failure = lost or failure
+                failure.attempts = attempt
                 raise failure
             if response is not None:
                 with suppress(TransportError):
                     await response.read()  # so that its connection serves again
+            if failure is not None and not self._repeats_loss(request, failure):
+                lost = lost or failure
             if self.on_retry is not None:
                 cause = response or failure
                 assert cause is not None
@@ -124,7 +136,7 @@ class Retry:
         if response is not None:
             wanted = self._repeats_answer(request, response)
         else:
-            wanted = self._repeats_loss(request, failure)
+            wanted = self._repeats_loss(request, failure) or self._might_honour_keys(request)
         if not wanted:
             return None
         if response is not None:
@@ -176,6 +188,23 @@ class Retry:
             return True
         keyed = self._keys_honoured and request.header(KEY) is not None
         return keyed or self._repeats_lost_posts
+
+    def _might_honour_keys(self, request: Request) -> bool:
+        return self._keys_honoured is None and request.header(KEY) is not None
+
+    async def _honours_keys(self, request: Request, outside: Outside) -> bool:
+        """Whether the server would take the same key for the same request."""
+        if self._keys_honoured is None:
+            asking = msgspec.structs.replace(request, method="OPTIONS", body=b"", streamed=False)
+            self._learn(request, await outside.send(asking))
+        return self._keys_honoured is True
+
+    def _learn(self, request: Request, response: Response) -> None:
+        """Take note of whether the server echoes keys; an error may be somebody else's word."""
+        if KEY in response.headers:
+            self._keys_honoured = True
+        elif request.header(KEY) is not None and response.status < 400:
+            self._keys_honoured = self._keys_honoured or False
 
 
 def _counted(request: Request, attempt: int) -> Request:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import cast
 
+import msgspec
 from starlette.types import Receive, Scope, Send
 
 from chatloom.server.call import BrokenOff, Call, LastPiece, Reply, StreamedReply
@@ -96,10 +97,12 @@ class App:
             check_host(call.headers.get("host"), self._hosts)
             check_origin(call.headers, dev=self._services.dev)
             methods, call.parts = self._table.find(path)
+            if any(one.paid for one in methods.values()):
+                call.honoured_key = repeats.key_of(call)
+            if methods and call.scope["method"] == "OPTIONS":
+                return _options(methods)
             call.route = route = _route(methods, call.scope)
             owner = route.owner
-            if route.paid and repeats.is_key(given := call.headers.get(repeats.HEADER, "")):
-                call.honoured_key = given
             if route.scope != "public":
                 call.key = await self._admit(call.headers, route)
             return await route.endpoint(call)
@@ -163,14 +166,23 @@ def _route(methods: Mapping[str, Route], scope: Scope) -> Route:
         )
     route = methods.get(method)
     if route is None:
-        allowed = ", ".join(sorted(methods))
         raise Refusal(
             "method_not_allowed",
-            f"{scope['path']} takes {allowed}, not {scope['method']}",
+            f"{scope['path']} takes {_allowed(methods)}, not {scope['method']}",
             code="method_not_allowed",
-            allowed=allowed,
+            allowed=_allowed(methods),
         )
     return route
+
+
+def _options(methods: Mapping[str, Route]) -> Reply:
+    """What can be done at an address (RFC 9110, 9.3.7); a key that it would heed is echoed."""
+    allowed = _allowed(methods)
+    return Reply(msgspec.json.encode({"allow": allowed}), headers=[(b"allow", allowed.encode())])
+
+
+def _allowed(methods: Mapping[str, Route]) -> str:
+    return ", ".join(sorted(methods))
 
 
 async def _send_whole(reply: Reply, common: Sequence[tuple[bytes, bytes]], send: Send) -> None:

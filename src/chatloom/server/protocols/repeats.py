@@ -24,6 +24,12 @@ def is_key(text: str) -> bool:
     return 0 < len(text) <= LONGEST_KEY and text.isascii() and text.isprintable()
 
 
+def key_of(call: Call) -> str | None:
+    """The idempotency key of a request, where it came with one that can be one."""
+    key = call.headers.get(HEADER)
+    return key if key is not None and is_key(key) else None
+
+
 def repetition_of(call: Call, fields: Mapping[str, JSON]) -> Repetition | None:
     """What tells a repetition of a request: its key, and all it asks but how it is told.
 
