@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from chatloom.server.ids import new_id
 from chatloom.server.models.driver import Price
@@ -18,14 +17,14 @@ class NotTogetherError(Exception):
     """One of these turns fares differently from the others; alone, each does as it should."""
 
 
-@dataclass(frozen=True)
 class Turns:
     """The kinds of writes that turns consist of, each for many turns at once.
 
     What they raise undoes all of them.
     """
 
-    balances: Balances
+    def __init__(self, balances: Balances) -> None:
+        self._balances = balances
 
     def open(
         self, connection: sqlite3.Connection, openings: Sequence[Opening]
@@ -39,7 +38,7 @@ class Turns:
         stored: list[tuple[Opening, int]] = []
         for opening in openings:
             try:
-                self.balances.reserve(connection, opening)
+                self._balances.reserve(connection, opening)
             except BudgetExceeded as refusal:
                 results.append(refusal)
                 continue
@@ -72,7 +71,7 @@ class Turns:
             return [False]
         _grow(connection, [one for one in settlements if one.nodes])
         for settlement in settlements:
-            self.balances.settle(settlement.opening, settlement.cost)
+            self._balances.settle(settlement.opening, settlement.cost)
             if not settlement.nodes:
                 _charge(connection, settlement)
         _put_by(connection, settlements)

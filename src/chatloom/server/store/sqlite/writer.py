@@ -13,6 +13,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from itertools import chain
 from queue import SimpleQueue
 from typing import Any, TypeAlias, TypeVar
 
@@ -39,17 +40,11 @@ def each(
     return [write(connection) for write in writes]
 
 
-class _Job:
-    __slots__ = ("durable", "future", "kind", "loop", "result", "value")
+_Job: TypeAlias = tuple[Kind[Any, Any], Any, bool, "asyncio.Future[Any]"]
+"""What to write, whether it must be durable, and who waits; a tuple is made fastest."""
 
-    result: Any
-
-    def __init__(self, kind: Kind[Any, Any], value: object, durable: bool) -> None:
-        self.kind = kind
-        self.value = value
-        self.durable = durable
-        self.loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[Any] = self.loop.create_future()
+_Told: TypeAlias = list[tuple["asyncio.Future[Any]", Any]]
+"""What became of each write, for who waits for it."""
 
 
 class Writer:
@@ -81,9 +76,9 @@ class Writer:
         """Queue a write of this *kind*, which is made together with others of its kind."""
         if self._closed:
             raise RuntimeError("the store is closed")
-        job = _Job(kind, value, durable)
-        self._jobs.put(job)
-        return job.future
+        written: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._jobs.put((kind, value, durable, written))
+        return written
 
     async def flush(self) -> None:
         """Wait until everything that waits now is written; nothing where it is closed."""
@@ -104,19 +99,19 @@ class Writer:
             running = jobs[-1] is not None
             batch = [job for job in jobs if job is not None]
             if batch:
-                connection = self._commit_or_reopen(connection, batch)
-                _deliver(batch)
+                told: _Told = []
+                connection = self._commit_or_reopen(connection, batch, told)
+                _deliver(told)
         connection.close()
 
     def _commit_or_reopen(
-        self, connection: sqlite3.Connection, batch: list[_Job]
+        self, connection: sqlite3.Connection, batch: list[_Job], told: _Told
     ) -> sqlite3.Connection:
         """Commit; a connection that cannot even undo its transaction is replaced."""
         try:
-            self._commit(connection, batch)
+            self._commit(connection, batch, told)
         except Exception as error:
-            for job in batch:
-                job.result = error
+            told += [(written, error) for *_, written in batch[len(told) :]]
             connection.close()
             self._durable = False
             connection = self._connect()
@@ -128,21 +123,23 @@ class Writer:
             jobs.append(self._jobs.get())
         return jobs
 
-    def _commit(self, connection: sqlite3.Connection, batch: list[_Job]) -> None:
+    def _commit(self, connection: sqlite3.Connection, batch: list[_Job], told: _Told) -> None:
         self._balances.begin()
         try:
-            self._sync(connection, any(job.durable for job in batch))
+            self._sync(connection, any(durable for _, _, durable, _ in batch))
             connection.execute("BEGIN IMMEDIATE")
-            _write(connection, batch)
+            results = _write(connection, batch)
             self._balances.finish(connection)
             connection.execute("COMMIT")
         except Exception as error:
             roll_back(connection)
             if len(batch) == 1:
-                batch[0].result = error
+                told.append((batch[0][3], error))
                 return
             for job in batch:  # one of them failed; alone, each fares as it deserves
-                self._commit(connection, [job])
+                self._commit(connection, [job], told)
+        else:
+            told += results
 
     def _sync(self, connection: sqlite3.Connection, durable: bool) -> None:
         if durable != self._durable:
@@ -150,17 +147,20 @@ class Writer:
             self._durable = durable
 
 
-def _write(connection: sqlite3.Connection, batch: list[_Job]) -> None:
-    kinds: dict[tuple[bool, Kind[Any, Any]], list[_Job]] = {}
+def _write(connection: sqlite3.Connection, batch: list[_Job]) -> _Told:
+    early: dict[Kind[Any, Any], list[_Job]] = {}
+    late: dict[Kind[Any, Any], list[_Job]] = {}
     for job in batch:
-        kinds.setdefault((job.durable, job.kind), []).append(job)
-    for (_, kind), jobs in sorted(kinds.items(), key=_is_durable):
-        for job, result in zip(jobs, kind(connection, [job.value for job in jobs]), strict=True):
-            job.result = result
-
-
-def _is_durable(kind: tuple[tuple[bool, Kind[Any, Any]], list[_Job]]) -> bool:
-    return kind[0][0]
+        kinds = late if job[2] else early
+        if job[0] in kinds:
+            kinds[job[0]].append(job)
+        else:
+            kinds[job[0]] = [job]
+    told: _Told = []
+    for kind, jobs in chain(early.items(), late.items()):
+        results = kind(connection, [value for _, value, _, _ in jobs])
+        told += [(job[3], result) for job, result in zip(jobs, results, strict=True)]
+    return told
 
 
 def roll_back(connection: sqlite3.Connection) -> None:
@@ -169,27 +169,27 @@ def roll_back(connection: sqlite3.Connection) -> None:
         connection.execute("ROLLBACK")
 
 
-def _deliver(batch: list[_Job]) -> None:
-    loops: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
-    for job in batch:
-        loops.setdefault(job.loop, []).append(job)
-    for loop, jobs in loops.items():
+def _deliver(told: _Told) -> None:
+    loops: dict[asyncio.AbstractEventLoop, _Told] = {}
+    for one in told:
+        loops.setdefault(one[0].get_loop(), []).append(one)
+    for loop, some in loops.items():
         try:
-            loop.call_soon_threadsafe(_resolve, jobs)
+            loop.call_soon_threadsafe(_resolve, some)
         except RuntimeError:
-            _log.warning("%d writes were committed after their event loop had ended", len(jobs))
+            _log.warning("%d writes were committed after their event loop had ended", len(some))
 
 
-def _resolve(jobs: list[_Job]) -> None:
-    for job in jobs:
-        settle(job.future, job.result)
+def _resolve(told: _Told) -> None:
+    for written, result in told:
+        settle(written, result)
 
 
-def settle(future: asyncio.Future[T], result: T | Exception) -> None:
+def settle(written: asyncio.Future[T], result: T | Exception) -> None:
     """Tell who waits."""
-    if future.done():
+    if written.done():
         return
     if isinstance(result, Exception):
-        future.set_exception(result)
+        written.set_exception(result)
     else:
-        future.set_result(result)
+        written.set_result(result)
