@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from chatloom.core.errors import TransportError
 from chatloom.core.http import Request, Timeouts
 from chatloom.core.outside import Outside
 from chatloom.transports.aio import AioTransport
@@ -16,6 +17,7 @@ from chatloom.transports.aio import sessions as pools
 from transports.scripted import CHUNKED, Peer, serving
 
 GET = Request("GET", "/", timeouts=Timeouts(5, 5))
+POST = Request("POST", "/", timeouts=Timeouts(5, 5))
 
 
 def use(url: str, *requests: Request) -> bytes:
@@ -75,3 +77,46 @@ def test_a_connection_is_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> N
     with serving(Peer.echo_all) as server:
         assert use(server.url, GET, GET) == b"/ /"
     assert server.connections == 2
+
+
+@pytest.mark.parametrize(
+    "surprise", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil"], ids=["end", "answer"]
+)
+def test_what_came_while_the_loop_was_busy_is_noticed(surprise: bytes) -> None:
+    """The loop has not read it when the next request takes the connection."""
+    came = threading.Event()
+
+    def talk(peer: Peer) -> None:
+        peer.asked()
+        peer.answer()
+        time.sleep(0.1)
+        peer.say(surprise)
+        peer.close()
+        came.set()
+
+    async def ask_twice() -> bytes:
+        outside = AioTransport(server.url, environment={})
+        await outside.send(POST)
+        came.wait(10)
+        return (await outside.send(POST)).body
+
+    with serving(talk, Peer.echo_all) as server:
+        assert asyncio.run(ask_twice()) == b"/"
+    assert len(server.asked) == 2
+
+
+def test_a_body_closed_by_another_task_does_not_seem_whole() -> None:
+    def talk(peer: Peer) -> None:
+        peer.asked()
+        peer.say(b"HTTP/1.1 200 OK\r\n\r\n")
+        peer.hold()
+
+    async def close_early(outside: Outside) -> None:
+        arriving = (await outside.send(Request("GET", "/", streamed=True))).arriving
+        assert arriving is not None
+        asyncio.get_running_loop().call_later(0.1, arriving.abandon)
+        with pytest.raises(TransportError, match="closed"):
+            await arriving.read()
+
+    with serving(talk) as server:
+        asyncio.run(close_early(AioTransport(server.url, environment={})))

@@ -8,6 +8,7 @@ several reads each, and does not mind a body that stops short.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Protocol
 
@@ -15,6 +16,7 @@ from chatloom.transports.failures import Garbled
 
 _LONGEST_LINE = 65536
 _SEMICOLON = ord(";")
+_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}")
 
 
 class Framing(Protocol):
@@ -98,7 +100,7 @@ class Chunked:
             at = end + 2
         self._unread = block[at:]
         self.excess = self.whole and bool(self._unread)
-        if len(self._unread) > _LONGEST_LINE:
+        if len(self._unread) > _LONGEST_LINE and not self.whole:
             raise Garbled("a chunk's size is not a size")
         return b"".join(pieces)
 
@@ -133,18 +135,20 @@ def _whole_chunks(block: bytes, pieces: list[bytes]) -> int:
 
 def _chunk_size(line: bytes) -> int:
     # Extensions, which nobody else sends, are not to be remembered.
-    return _size(line.partition(b";")[0].rstrip() if b";" in line else line)
+    if b";" not in line:
+        return _size(line)
+    # Others may end the line here, and take what follows for data.
+    if b"\n" in line or b"\r" in line:
+        raise Garbled("a chunk's size is not a size")
+    return _size(line.partition(b";")[0].rstrip(b" \t"))
 
 
 @lru_cache(maxsize=256)
 def _size(digits: bytes) -> int:
-    # `int` alone would take signs, underscores and blanks, and any number of digits.
-    if not digits.isalnum() or len(digits) > 16:
+    # `int` alone would take signs, underscores, blanks and "0x", and any number of digits.
+    if not _SIZE.fullmatch(digits):
         raise Garbled("a chunk's size is not a size")
-    try:
-        return int(digits, 16)
-    except ValueError:
-        raise Garbled("a chunk's size is not a size") from None
+    return int(digits, 16)
 
 
 class Unzipped:

@@ -223,6 +223,8 @@ class AioArrival:
         piece = await connection.receive(idle)
         if piece:
             piece = framing.feed(piece)
+        elif self._connection is None:
+            raise Garbled("it was closed")  # by another task, which is not the body's end
         else:
             framing.end()
         if framing.whole:

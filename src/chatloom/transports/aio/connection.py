@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import select
+import socket
 import ssl
+import sys
 from typing import cast
 
 from chatloom.transports.aio.limits import Limits
@@ -67,6 +70,13 @@ class Connection(asyncio.Protocol):
             return False
         # An answer may come before all of its request has left.
         return transport.get_write_buffer_size() == 0
+
+    @property
+    def is_overtaken(self) -> bool:
+        """Whether something came, be it the end, that the loop was too busy to tell of yet."""
+        assert self._transport is not None
+        sock: socket.socket | None = self._transport.get_extra_info("socket")
+        return sock is not None and _is_readable(sock.fileno())
 
     def send(self, block: bytes) -> None:
         """Begin an exchange, with all that is to be sent."""
@@ -142,6 +152,8 @@ class Connection(asyncio.Protocol):
                 raise Garbled("the answer's head does not end as one does")
             searched = max(0, len(block) - 3)
             block += await self._more_of_head(block, idle)
+        if end > _LONGEST_HEAD:
+            raise Garbled("the answer's head is too long")
         if rest := block[end + 4 :]:
             self._unread.insert(0, rest)
             self._size += len(rest)
@@ -153,3 +165,17 @@ class Connection(asyncio.Protocol):
             within = "within the answer's head" if block else "without an answer"
             raise ConnectionResetError(f"the server closed the connection {within}")
         return piece
+
+
+if sys.platform == "win32":
+
+    def _is_readable(number: int) -> bool:
+        return bool(select.select([number], [], [], 0)[0])
+
+else:
+
+    def _is_readable(number: int) -> bool:
+        # `select` cannot watch descriptors from 1024 on.
+        watch = select.poll()
+        watch.register(number, select.POLLIN)
+        return bool(watch.poll(0))

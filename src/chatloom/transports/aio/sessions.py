@@ -34,7 +34,8 @@ class Pool:
         """Take a connection that is still good."""
         while self._idle:
             connection, since = self._idle.pop()
-            if connection.is_fresh and self._loop.time() - since < LONGEST_WAIT:
+            is_young = self._loop.time() - since < LONGEST_WAIT
+            if is_young and connection.is_fresh and not connection.is_overtaken:
                 return connection
             connection.close()
         return None
