@@ -109,6 +109,15 @@ def test_a_budget_for_fifty_dispatches_fifty_of_two_hundred_at_once(
     assert balance(live, *whose) == (BUDGET * 40 * PRICE, 0)
 
 
+def test_words_in_any_field_of_a_request_count_against_a_budget(live: Live) -> None:
+    limit(live, "key", owner(live, "sly")[0], 5_000_000_000)
+    message = {"role": "user", "content": "Hello!"}
+    for more in ({"name": "n" * 40_000}, {"refusal": "r" * 40_000}, {"note": "x" * 40_000}):
+        refused = live.complete([{**message, **more}], key="sly", model="drip", max_tokens=5)
+        assert (refused.status, refused.error["code"]) == (402, "budget_exceeded"), more
+    assert live.complete("Hello!", key="sly", model="drip", max_tokens=5).status == 200
+
+
 def test_a_model_whose_price_nobody_knows_is_refused_where_a_budget_concerns_it(live: Live) -> None:
     assert live.complete("Hello!", key="careful", model="unpriced").status == 200
     limit(live, "key", owner(live, "careful")[0], 10**12)

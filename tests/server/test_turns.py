@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,13 @@ def test_a_broken_turn_is_told_again_without_a_clean_end(live: Live, asked: int 
     assert (again.ended, "[DONE]" in again.data) == (False, False)
     assert again.blocks[-1] == broken.blocks[-1]
     assert again.chunks[-1]["error"]["code"] == "truncated"
+
+
+def test_a_turn_that_failed_before_its_first_word_is_not_to_be_followed_again(live: Live) -> None:
+    refused = live.complete("Hello!", model="loom/scribe?429=1")
+    followed = live.follow(refused.headers["x-chatloom-turn"])
+    assert (refused.headers["x-should-retry"], followed.status) == ("true", 429)
+    assert followed.headers["x-should-retry"] == "false"
 
 
 @pytest.mark.parametrize("after", ["99999", "-1", "x", "1.5", "9" * 400])
@@ -172,8 +180,9 @@ def test_a_turn_that_cannot_be_read_any_more_does_not_keep_the_server_from_start
     with before.stream("Tell me.", model=ENDLESS) as running:
         turn_id = running.headers["x-chatloom-turn"]
         before.kill()
-    with sqlite3.connect(before.database) as database:
+    with closing(sqlite3.connect(before.database)) as database:
         database.execute("UPDATE turn SET asked = x'00' WHERE id = ?", (turn_id,))
+        database.commit()
     after = Live(tmp_path / "chatloom.db")
     turn = after.call("GET", f"/v1/turns/{turn_id}", key="any-key").json
     assert (turn["outcome"], turn["text"], turn["usage"]) == ("truncated", "", None)

@@ -14,7 +14,14 @@ from chatloom.server.call import BrokenOff, Call, LastPiece, Reply, StreamedRepl
 from chatloom.server.guards import check_host, check_origin
 from chatloom.server.identity import require
 from chatloom.server.ids import new_id
-from chatloom.server.protocols import chatloom, chatserver, documentation, repeats, turns
+from chatloom.server.protocols import (
+    chatloom,
+    chatserver,
+    completions,
+    documentation,
+    repeats,
+    turns,
+)
 from chatloom.server.protocols.envelopes import owner_of, refuse
 from chatloom.server.refusal import Refusal
 from chatloom.server.routes import Route, RouteTable
@@ -23,9 +30,12 @@ from chatloom.server.store.contract import Key
 
 _log = logging.getLogger("chatloom.server")
 
+VOICES = {"chatserver": completions.VOICE}
+"""How each protocol tells a turn."""
+
 ROUTES: tuple[Route, ...] = (
     *chatserver.ROUTES,
-    *turns.ROUTES,
+    *turns.routes(VOICES),
     *chatloom.ROUTES,
     *documentation.routes(lambda: ROUTES),
 )

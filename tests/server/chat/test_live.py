@@ -15,7 +15,7 @@ from chatloom.server.chat.message import Message
 from chatloom.server.models.driver import Delta, Finish, ProviderError, Served, Text, Usage
 from chatloom.server.protocols.completions import write_stream
 from chatloom.server.refusal import Refusal
-from chatloom.server.store.contract import Node, Settlement
+from chatloom.server.store.contract import Node, Opening, Settlement
 from chatloom.server.store.sqlite import SQLiteStore
 from support.house import PRICE, WHOLE, House, Step, a_house
 
@@ -373,3 +373,37 @@ async def test_the_provider_is_told_the_whole_context(tmp_path: Path) -> None:
         await house.settled(house.ask(Message("user", "b"), conversation_id=id))
         told = [message.text for message in house.driver.prompts[-1].messages]
         assert told == ["Be brief.", "a", "All said.", "b"]
+
+
+class Sluggish(SQLiteStore):
+    """Takes its time to begin a turn."""
+
+    async def open_turn(self, opening: Opening) -> int | None:
+        price_id = await super().open_turn(opening)
+        await asyncio.sleep(0.05)
+        return price_id
+
+
+async def test_a_turn_whose_caller_is_cancelled_while_it_is_stored_is_closed(
+    tmp_path: Path,
+) -> None:
+    async with a_house(tmp_path, WHOLE, open_store=Sluggish) as house:
+        beginning = asyncio.create_task(house.begun())
+        await asyncio.sleep(0.03)
+        beginning.cancel()
+        await asyncio.wait([beginning])
+        await house.turns.close(1)
+        assert await house.store.open_turns() == []
+        health = await house.store.check()
+        assert (health.problems, health.open_turns) == ([], [])
+        assert health.checked["turns"] == 1
+
+
+async def test_a_turn_that_is_stored_as_the_server_stops_is_not_dispatched(tmp_path: Path) -> None:
+    async with a_house(tmp_path, WHOLE, open_store=Sluggish) as house:
+        beginning = asyncio.create_task(house.begun())
+        await asyncio.sleep(0.03)
+        await house.turns.close(0)
+        turn = await beginning
+        await turn.ended()
+        assert (turn.outcome, turn.usage, house.driver.prompts) == ("cancelled", None, [])

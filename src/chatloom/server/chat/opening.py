@@ -19,8 +19,8 @@ UNLIMITED_ANSWER = 4096
 """Tokens set aside for an answer whose length nobody limited."""
 LONGEST_ANSWER = 1_000_000
 """Tokens beyond which nothing is set aside, whatever a request allows."""
-MOST_OF_A_FILE = 4096
-"""Tokens set aside for an image or another file beside the text."""
+MOST_OF_AN_IMAGE = 50_000
+"""Tokens set aside for an image, which the dearest way of counting comes near."""
 FRAME = 8
 """Tokens set aside for what a provider puts around a message."""
 
@@ -97,22 +97,25 @@ def opening_of(ask: Ask, place: Place, resolved: Resolved, prompt: Prompt) -> Op
 
 def most_tokens(prompt: Prompt) -> int:
     """As many tokens as a prompt can have, without counting: no token is less than a byte."""
-    tools = len(_encode(prompt.parameters.tools)) if prompt.parameters.tools else 0
-    return tools + sum(_most_of(message) for message in prompt.messages)
+    asked = prompt.parameters
+    beside = [one for one in (asked.tools, asked.response_format, prompt.extra) if one]
+    return sum(map(_most_of, prompt.messages)) + sum(len(_encode(one)) for one in beside)
 
 
 def _most_of(message: Message) -> int:
     content = message.content
-    rest = sum(len(_encode(part)) for part in (message.tool_calls, message.extra) if part)
-    if isinstance(content, str):
-        return FRAME + len(content.encode()) + rest
-    parts = content or ()
-    return FRAME + rest + sum(_most_of_part(part) for part in parts)
+    if not isinstance(content, list):
+        return FRAME + len(_encode(message))
+    rest = msgspec.structs.replace(message, content=None)
+    return FRAME + len(_encode(rest)) + sum(map(_most_of_part, content))
 
 
 def _most_of_part(part: dict[str, JSON]) -> int:
-    text = part.get("text")
-    return len(text.encode()) if isinstance(text, str) else MOST_OF_A_FILE
+    """Text by its bytes; an image, whatever its bytes, by its size at most; files by both."""
+    size = len(_encode(part))
+    if part.get("type") == "image_url":
+        return MOST_OF_AN_IMAGE
+    return size if isinstance(part.get("text"), str) else MOST_OF_AN_IMAGE + size // 4
 
 
 _encode = msgspec.json.Encoder().encode

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import msgspec
 
 from chatloom.server.chat.answer import Answer
@@ -13,8 +11,6 @@ from chatloom.server.chat.settling import End, Growing, given_up, settlement_of
 from chatloom.server.models.driver import Delta, Parameters, Prompt, ProviderError
 from chatloom.server.store.contract import Settlement, Store, Unfinished
 
-_log = logging.getLogger("chatloom.turns")
-
 CRASHED = "the server stopped before the answer was whole"
 
 
@@ -22,22 +18,8 @@ async def recovered(store: Store, unfinished: Unfinished) -> Settlement:
     """The settlement of a turn whose process is gone.
 
     What its readers were told stays, and is charged by estimate. Where nobody
-    was told anything nothing is charged, and the same request may begin anew;
-    so it is for one that cannot be read any more, or no server would start.
+    was told anything nothing is charged, and the same request may begin anew.
     """
-    try:
-        return await _as_journalled(store, unfinished)
-    except Exception:
-        opening = unfinished.opening
-        _log.exception("turn %s, left open by a crash, is given up", opening.turn_id)
-        prompt = Prompt(model=opening.model, messages=[], parameters=Parameters(), streamed=False)
-        growing = Growing(
-            opening=opening, price_id=unfinished.price_id, prompt=prompt, parent=None, new=[]
-        )
-        return given_up(growing, ProviderError("truncated", CRASHED), journalled=True)
-
-
-async def _as_journalled(store: Store, unfinished: Unfinished) -> Settlement:
     opening = unfinished.opening
     said = [delta for deltas in unfinished.deltas for delta in _read_deltas(deltas)]
     new = _read_messages(opening.asked)
@@ -58,6 +40,16 @@ async def _as_journalled(store: Store, unfinished: Unfinished) -> Settlement:
         crashed=True,
     )
     return settlement_of(growing, end, journalled=True)[0]
+
+
+def unrecovered(unfinished: Unfinished) -> Settlement:
+    """The settlement of one that cannot be read any more: without its answer, free of charge."""
+    opening = unfinished.opening
+    prompt = Prompt(model=opening.model, messages=[], parameters=Parameters(), streamed=False)
+    growing = Growing(
+        opening=opening, price_id=unfinished.price_id, prompt=prompt, parent=None, new=[]
+    )
+    return given_up(growing, ProviderError("truncated", CRASHED), journalled=True)
 
 
 _read_deltas = msgspec.json.Decoder(list[Delta]).decode

@@ -57,6 +57,12 @@ class End(msgspec.Struct, kw_only=True):
         return self.problem is None and self.outcome != "cancelled"
 
 
+def never_asked(growing: Growing) -> Settlement:
+    """The settlement of a turn whose caller left before anybody was asked."""
+    end = End(outcome="cancelled", answer=Answer(), said=(), stopped="its caller left at once")
+    return settlement_of(growing, end, journalled=False)[0]
+
+
 def outcome_of(problem: ProviderError) -> Outcome:
     """How a turn ends that fails so."""
     return "truncated" if problem.kind == "truncated" else "provider_error"

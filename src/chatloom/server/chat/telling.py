@@ -16,11 +16,12 @@ MOST_AT_ONCE = 512
 """Deltas a reader is handed in one batch, however far he lags behind."""
 
 
+_FAILURES: frozenset[Outcome | None] = frozenset({"cancelled", "truncated", "provider_error"})
+
+
 class About(Protocol):
     """What is known of a turn from its beginning."""
 
-    @property
-    def account_id(self) -> str: ...
     @property
     def conversation_id(self) -> str: ...
     @property
@@ -64,10 +65,10 @@ class Telling:
         telling.answer.add(telling.said)
         telling.outcome, telling.usage = turn.outcome, turn.usage
         telling.message_id = turn.message_id
-        if turn.problem_kind is not None:
-            telling.problem = ProviderError(turn.problem_kind, turn.problem or "")
-        elif turn.outcome == "cancelled":
+        if turn.outcome == "cancelled":
             telling.stopped = turn.problem
+        elif telling.failed:
+            telling.problem = ProviderError(turn.problem_kind or "unavailable", turn.problem or "")
         return telling
 
     @property
@@ -78,7 +79,7 @@ class Telling:
     @property
     def failed(self) -> bool:
         """Whether it ended without a whole answer."""
-        return self.problem is not None or self.outcome == "cancelled"
+        return self.outcome in _FAILURES
 
     def read(self, after: int = 0, *, silence: float | None = None) -> Reader:
         """Read it from behind the first *after* deltas on; `Reader.leave` when done.
@@ -95,10 +96,6 @@ class Telling:
         if self.outcome is None:
             with self.read() as reader:
                 await reader.end()
-
-    def is_read(self) -> bool:
-        """Whether anybody reads it, or waits for its end."""
-        return bool(self._readers)
 
     def _left(self, reader: Reader) -> None:
         self._readers.discard(reader)

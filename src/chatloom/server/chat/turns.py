@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+
+import msgspec
 
 from chatloom.server.chat.ask import Ask
 from chatloom.server.chat.live import LiveTurn
 from chatloom.server.chat.opening import opening_of, prompt_of
-from chatloom.server.chat.place import find_place
-from chatloom.server.chat.recovery import recovered
-from chatloom.server.chat.settling import Growing
+from chatloom.server.chat.place import Place, find_place
+from chatloom.server.chat.recovery import recovered, unrecovered
+from chatloom.server.chat.settling import Growing, never_asked
 from chatloom.server.chat.telling import Telling
-from chatloom.server.models.driver import ProviderError
+from chatloom.server.models.driver import Prompt, ProviderError
 from chatloom.server.models.registry import Registry, UnknownModel
 from chatloom.server.refusal import Refusal, not_found
 from chatloom.server.store.contract import (
     BudgetExceeded,
-    Concern,
     KeyTaken,
+    Opening,
     Repetition,
+    Settlement,
     Store,
     Turn,
+    Unfinished,
 )
 
 _log = logging.getLogger("chatloom.turns")
 
+STOPPED = "the server stopped before the answer was whole"
 PATIENCE = 30.0
 """Seconds after which a turn that nobody reads is cancelled."""
 
@@ -39,13 +43,9 @@ class Turns:
         self._registry = registry
         self._patience = patience
         self._live: dict[str, LiveTurn] = {}
+        self._closings: set[asyncio.Task[None]] = set()
         self._claims: dict[tuple[str, bytes], _Claim] = {}
         self.closing = False
-
-    @property
-    def running(self) -> int:
-        """How many run."""
-        return len(self._live)
 
     def live(self, account_id: str, id: str) -> LiveTurn | None:
         """The running turn of this id, in this account."""
@@ -56,8 +56,9 @@ class Turns:
         """Store a turn and its reservation, then dispatch it.
 
         A repetition of a request joins the turn which that began, running or
-        over; then the second value is True. Raises `UnknownModel`, `Refusal`, or
-        `ProviderError` for what the model cannot obey; then nothing is stored.
+        over; then the second value is True. Raises `UnknownModel`, `Refusal`,
+        `BudgetExceeded`, or `ProviderError` for what the model cannot obey; then
+        nothing is stored.
         """
         if ask.repetition is None:
             return await self._begin(ask), False
@@ -92,49 +93,74 @@ class Turns:
     async def recover(self) -> int:
         """Settle what a crash left open; dispatch nothing. Returns how many turns that were."""
         unfinished = await self._store.open_turns()
-        for one in unfinished:
-            await self._store.settle(await recovered(self._store, one))
+        await asyncio.gather(*map(self._recover, unfinished))
         if unfinished:
             _log.warning("%d turns that a crash left open were settled", len(unfinished))
         return len(unfinished)
+
+    async def _recover(self, unfinished: Unfinished) -> None:
+        try:
+            await self._store.settle(await recovered(self._store, unfinished))
+        except Exception:  # or no server would ever start
+            _log.exception("turn %s, left open by a crash, is given up", unfinished.opening.turn_id)
+            await self._close(unrecovered(unfinished))
 
     async def close(self, grace: float) -> None:
         """Begin no more; let running turns end for *grace* seconds, then cancel them."""
         self.closing = True
         ending = [asyncio.create_task(turn.ended()) for turn in self._live.values()]
+        ending += self._closings
         if not ending:
             return
         _, late = await asyncio.wait(ending, timeout=grace)
         for turn in list(self._live.values()):
-            turn.cancel("the server stopped before the answer was whole")
+            turn.cancel(STOPPED)
         if late:
             await asyncio.wait(late)
 
     async def _begin(self, ask: Ask) -> LiveTurn:
-        if self.closing:
-            raise Refusal("unavailable", "the server is stopping", code="stopping", repeatable=True)
+        self._check_open()
         resolved = self._registry.resolve(ask.model)
         place = await find_place(self._store, ask)
         prompt = prompt_of(ask, place, resolved)
         resolved.driver.check(prompt)
         opening = opening_of(ask, place, resolved, prompt)
-        try:
-            price_id = await self._store.open_turn(opening)
-        except BudgetExceeded as exceeded:
-            raise _over_budget(exceeded) from exceeded
-        growing = Growing(
-            opening=opening, price_id=price_id, prompt=prompt, parent=place.parent, new=place.new
-        )
+        growing = await self._opened(opening, prompt, place)
         turn = LiveTurn(self._store, resolved.driver, growing, self._patience)
+        if self.closing:  # by now
+            turn.cancel(STOPPED)
         self._live[turn.id] = turn
-
         turn.task.add_done_callback(lambda _: self._live.pop(turn.id))
         return turn
+
+    def _check_open(self) -> None:
+        if self.closing:
+            raise Refusal("unavailable", "the server is stopping", code="stopping", repeatable=True)
+
+    async def _opened(self, opening: Opening, prompt: Prompt, place: Place) -> Growing:
+        growing = Growing(
+            opening=opening, price_id=None, prompt=prompt, parent=place.parent, new=place.new
+        )
+        try:
+            price_id = await self._store.open_turn(opening)
+        except asyncio.CancelledError:
+            # It may be stored all the same, and nobody is left to dispatch it.
+            closing = asyncio.create_task(self._close(never_asked(growing)))
+            self._closings.add(closing)
+            closing.add_done_callback(self._closings.discard)
+            raise
+        return msgspec.structs.replace(growing, price_id=price_id)
+
+    async def _close(self, settlement: Settlement) -> None:
+        try:
+            await self._store.settle(settlement)
+        except Exception:
+            _log.exception("turn %s is still open", settlement.opening.turn_id)
 
     async def _begin_or_find(self, ask: Ask, repetition: Repetition) -> tuple[Telling, bool]:
         try:
             return await self._begin(ask), False
-        except (KeyTaken, Refusal, UnknownModel, ProviderError) as refusal:
+        except (BudgetExceeded, KeyTaken, Refusal, UnknownModel, ProviderError) as refusal:
             # Whether it came before is asked only here, since mostly it did not.
             turn = await self._store.turn_of_key(ask.account_id, repetition.key_digest)
             if turn is not None:
@@ -179,29 +205,3 @@ def _unsettled() -> Refusal:
         retry_after=1,
         repeatable=True,
     )
-
-
-def _over_budget(exceeded: BudgetExceeded) -> Refusal:
-    whose, left = _WHOSE[exceeded.concern], _dollars(exceeded.left)
-    if exceeded.wanted is None:
-        why = "nobody knows what this model costs; give it a price in the configuration"
-    else:
-        why = f"this may cost up to {_dollars(exceeded.wanted)}; a lower max_tokens costs less"
-    return Refusal(
-        "over_budget",
-        f"{whose} has {left} left, and {why}",
-        code="budget_exceeded",
-        repeatable=False,
-    )
-
-
-def _dollars(picodollars: int) -> str:
-    return f"${picodollars / 10**12:.6f}"
-
-
-_WHOSE: Mapping[Concern, str] = {
-    "account": "the account's budget",
-    "key": "this API key's budget",
-    "end_user": "the end user's budget",
-    "end_users": "the end user's budget",
-}

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from chatloom import __version__
-from chatloom.server.call import (
-    BrokenOff,
-    Call,
-    Reply,
-    StreamedReply,
-    convert,
-    json_reply,
-    read_json,
-)
+from chatloom.server.call import Call, Reply, StreamedReply, convert, json_reply, read_json
 from chatloom.server.chat.ask import Ask
 from chatloom.server.identity import require_model
-from chatloom.server.models.driver import ModelInfo, ProviderError
-from chatloom.server.models.registry import UnknownModel
+from chatloom.server.models.driver import ModelInfo
 from chatloom.server.protocols import completions
-from chatloom.server.protocols.envelopes import refusal_of, unknown_model
 from chatloom.server.protocols.moments import iso_now
 from chatloom.server.protocols.repeats import attempt_key, repetition_of
-from chatloom.server.protocols.turns import tell, turn_headers
+from chatloom.server.protocols.voice import answer
 from chatloom.server.refusal import Refusal
 from chatloom.server.routes import Route
 from chatloom.wire import chatserver as wire
@@ -33,11 +21,17 @@ async def complete(call: Call) -> Reply | StreamedReply:
     """Answer ``POST /v1/chat/completions``."""
     body = await call.body()
     request, fields = completions.read_request(read_json(body))
-    separate = request.stream_options is not None and request.stream_options.include_usage
+    require_model(call.key, request.model)
+    return await answer(call, _ask(call, body, request, fields), completions.VOICE)
+
+
+def _ask(
+    call: Call, body: bytes, request: openai.CompletionRequest, fields: completions.Fields
+) -> Ask:
     metadata = request.metadata or {}
     told = convert(metadata, wire.RequestMetadata, within="metadata")
-    require_model(call.key, request.model)
-    ask = Ask(
+    separate = request.stream_options is not None and request.stream_options.include_usage
+    return Ask(
         account_id=call.key.account_id,
         key_id=call.key.id,
         protocol="chatserver",
@@ -57,20 +51,6 @@ async def complete(call: Call) -> Reply | StreamedReply:
         told_as=completions.SEPARATE_USAGE if separate else "",
         unread=call.key.unread,
     )
-    try:
-        turn, repeated = await call.services.turns.begin(ask)
-    except UnknownModel as error:
-        raise unknown_model(error) from error
-    except ProviderError as error:
-        raise refusal_of(error) from error
-    if ask.streamed:
-        return await tell(call, turn, repeated=repeated)
-    reader = call.reader(turn)
-    await reader.end()
-    if reader.has_left:
-        raise BrokenOff
-    completion = msgspec.json.encode(completions.completion_of(turn))
-    return Reply(completion, headers=turn_headers(turn, repeated=repeated))
 
 
 async def list_models(call: Call) -> Reply:

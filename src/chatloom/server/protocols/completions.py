@@ -27,8 +27,8 @@ from chatloom.server.models.driver import (
     ToolCall,
     Usage,
 )
-from chatloom.server.protocols.envelopes import cancelled, openai_error, refusal_of
-from chatloom.server.refusal import Refusal as Refused
+from chatloom.server.protocols.envelopes import failure_of, openai_error
+from chatloom.server.protocols.voice import Voice
 from chatloom.server.refusal import invalid
 from chatloom.wire import openai as wire
 
@@ -36,10 +36,6 @@ _KNOWN = frozenset(wire.CompletionRequest.__struct_fields__)
 _MESSAGE = frozenset(wire.ChatMessage.__struct_fields__)
 _TEXT_ONLY: Mapping[str, tuple[JSON, ...]] = {"modalities": (None, ["text"]), "audio": (None,)}
 _OBSOLETE = {"functions": "tools", "function_call": "tool_choice"}
-
-SILENCE = 15.0
-"""Seconds after which a stream says that it is still there."""
-
 
 Fields: TypeAlias = dict[str, JSON]
 """A request's body as it came, what chatloom does not know included."""
@@ -179,23 +175,8 @@ def _details(usage: Usage, name: str) -> dict[str, JSON]:
     return details if isinstance(details, dict) else {}
 
 
-def failure_of(turn: Telling) -> Refused:
-    """Why *turn* has no whole answer, in words for its caller."""
-    partial = turn.answer.text
-    if turn.problem is None:
-        return cancelled(turn.id, turn.stopped, partial)
-    return refusal_of(
-        turn.problem,
-        turn_id=turn.id,
-        partial=partial,
-        said_something=turn.answer.said_something,
-    )
-
-
 def completion_of(turn: Telling) -> wire.Completion:
-    """Tell a settled turn in one piece. Raises `Refusal` for one that failed."""
-    if turn.failed:
-        raise failure_of(turn)
+    """Tell a settled turn in one piece."""
     assert turn.usage is not None, "a turn that went well was charged"
     return wire.Completion(
         id=completion_id(turn),
@@ -391,3 +372,7 @@ def _failure(turn: Telling) -> bytes:
     failure.partial = None  # its reader has it
     usage = usage_of(turn.usage) if turn.usage is not None else None
     return encode_event(_encode(wire.ErrorBody(error=openai_error(failure), usage=usage)))
+
+
+VOICE = Voice(completion_of, write_stream)
+"""For every protocol that speaks OpenAI's."""

@@ -8,10 +8,13 @@ from typing import TypeAlias
 import msgspec
 
 from chatloom.server.call import Reply
+from chatloom.server.chat.telling import Telling
 from chatloom.server.models.driver import ProblemKind, ProviderError
 from chatloom.server.models.registry import UnknownModel
 from chatloom.server.refusal import Kind, Refusal
 from chatloom.server.routes import Owner
+from chatloom.server.store.contract import BudgetExceeded, Concern
+from chatloom.wire.chatloom import Money
 from chatloom.wire.openai import ErrorBody, ErrorDetails
 
 STATUS: Mapping[Kind, int] = {
@@ -83,16 +86,39 @@ def refusal_of(
     )
 
 
-def cancelled(turn_id: str, reason: str | None, partial: str | None = None) -> Refusal:
-    """What a cancelled turn means for whoever still waits for it."""
+def failure_of(turn: Telling) -> Refusal:
+    """Why *turn*, which has failed, has no whole answer."""
+    partial = turn.answer.text
+    if turn.problem is not None:
+        said = turn.answer.said_something
+        return refusal_of(turn.problem, turn_id=turn.id, partial=partial, said_something=said)
     return Refusal(
         "unavailable",
-        reason or "the turn was cancelled",
+        turn.stopped or "the turn was cancelled",
         code="cancelled",
         repeatable=False,
-        turn_id=turn_id,
+        turn_id=turn.id,
         partial=partial,
     )
+
+
+def over_budget(exceeded: BudgetExceeded) -> Refusal:
+    """What a budget that cannot bear a turn means for the caller."""
+    left = f"{_WHOSE[exceeded.concern]} has ${Money.of(exceeded.left).usd} left"
+    if exceeded.wanted is None:
+        why = "nobody knows what this model costs; give it a price in the configuration"
+    else:
+        wanted = Money.of(exceeded.wanted).usd
+        why = f"this may cost up to ${wanted}; a lower max_tokens costs less"
+    return Refusal("over_budget", f"{left}, and {why}", code="budget_exceeded", repeatable=False)
+
+
+_WHOSE: Mapping[Concern, str] = {
+    "account": "the account's budget",
+    "key": "this API key's budget",
+    "end_user": "the end user's budget",
+    "end_users": "the end user's budget",
+}
 
 
 def unknown_model(error: UnknownModel) -> Refusal:
@@ -140,7 +166,6 @@ def owner_of(path: str) -> Owner:
 def refuse(refusal: Refusal, owner: Owner) -> Reply:
     """Say no in the owner's words."""
     reply = Reply(msgspec.json.encode(_ENVELOPES[owner](refusal)), STATUS[refusal.kind])
-    reply.headers = []
     if refusal.retry_after is not None:
         seconds = max(0, round(refusal.retry_after + 0.499))
         reply.headers.append((b"retry-after", str(seconds).encode()))

@@ -1,0 +1,89 @@
+"""How a turn is answered for, whatever protocol it was asked in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+import msgspec
+
+from chatloom.server.call import BrokenOff, Call, Reply, StreamedReply
+from chatloom.server.chat.ask import Ask
+from chatloom.server.chat.telling import Reader, Telling
+from chatloom.server.models.driver import ProviderError
+from chatloom.server.models.registry import UnknownModel
+from chatloom.server.protocols.envelopes import failure_of, over_budget, refusal_of, unknown_model
+from chatloom.server.refusal import invalid
+from chatloom.server.store.contract import BudgetExceeded
+
+FIRST_WORD = 10.0
+"""Seconds a stream waits for its first word, so that an early failure still has a status."""
+SILENCE = 15.0
+"""Seconds after which a stream says that it is still there."""
+
+
+class Voice(msgspec.Struct, frozen=True):
+    """How one protocol tells a turn."""
+
+    whole: Callable[[Telling], object]
+    """A settled turn in one piece, to be sent as JSON."""
+    stream: Callable[[Telling, Reader, int], AsyncIterator[bytes]]
+    """A turn as its reader hears it, from behind so many events on."""
+
+
+async def answer(call: Call, ask: Ask, voice: Voice) -> Reply | StreamedReply:
+    """Take a turn, or join the one that this request began before, and tell it.
+
+    Raises `Refusal`, also for a turn that failed.
+    """
+    try:
+        turn, repeated = await call.services.turns.begin(ask)
+    except UnknownModel as error:
+        raise unknown_model(error) from error
+    except ProviderError as error:
+        raise refusal_of(error) from error
+    except BudgetExceeded as error:
+        raise over_budget(error) from error
+    if ask.streamed:
+        return await stream(call, turn, voice, repeated=repeated)
+    reader = call.reader(turn)
+    await reader.end()
+    if reader.has_left:
+        raise BrokenOff
+    if turn.failed:
+        raise failure_of(turn)
+    return Reply(msgspec.json.encode(voice.whole(turn)), headers=_headers(turn, repeated))
+
+
+async def stream(call: Call, turn: Telling, voice: Voice, *, repeated: bool) -> StreamedReply:
+    """Tell *turn* as it comes; a *repeated* one from where its reader was.
+
+    Raises `Refusal` for a turn that fails before its first word, while a
+    status can still say so.
+    """
+    after = _after(call, turn) if repeated else 0
+    reader = call.reader(turn, after, silence=SILENCE)
+    await reader.word(FIRST_WORD)
+    if turn.failed and not turn.said:
+        raise failure_of(turn)
+    return StreamedReply(voice.stream(turn, reader, after), _headers(turn, repeated))
+
+
+def _headers(turn: Telling, repeated: bool) -> list[tuple[bytes, bytes]]:
+    headers = [(b"x-chatloom-turn", turn.id.encode())]
+    if repeated:
+        headers.append((b"idempotent-replayed", b"true"))
+    if turn.failed:  # known already, though its status cannot say so any more
+        headers.append((b"x-should-retry", b"false"))
+    return headers
+
+
+def _after(call: Call, turn: Telling) -> int:
+    """The event that the reader saw last, 0 for none. Raises `Refusal` for one not told yet."""
+    told = call.headers.get("last-event-id") or call.query.get("after") or "0"
+    after = int(told) if told.isascii() and told.isdigit() and len(told) < _DIGITS else None
+    if after is None or after > len(turn.said):
+        raise invalid("this turn has told no such event", param="after", code="unknown_event")
+    return after
+
+
+_DIGITS = 12
