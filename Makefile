@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PACKAGES := . sdks/chatserver
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check bench docs lock wheels clean
+.PHONY: help demo serve test check faults bench docs lock wheels clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ check: $(VENV)/dev ## Lint, format and types, strictly
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pyright -p pyproject.toml
+
+faults: $(VENV)/dev ## Kill, cut and repeat as often as we promise, for some twenty minutes
+	CHATLOOM_FAULTS=full $(BIN)/python -m pytest tests/faults
 
 bench: $(VENV)/dev ## Measure against peers and the floor, as ratios in one run
 	$(BIN)/python -m bench $(BENCH)
