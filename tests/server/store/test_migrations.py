@@ -40,17 +40,28 @@ INSERT INTO turn (id, account_id, key_id, conversation_id, branch_id, parent_id,
                   provider, streamed, request, price_id, reserved, started_at)
 VALUES ('t2', 'a', 'k', 'c', 'b', 'm2', 'chatserver', 'script', 'script', 1,
         CAST('{"new":[2],"parameters":{}}' AS BLOB), 1, 60, 3);
+INSERT INTO turn (id, account_id, key_id, conversation_id, branch_id, parent_id, protocol, model,
+                  provider, streamed, request, outcome, problem, price_id, reserved, cost,
+                  started_at, ended_at)
+VALUES ('t3', 'a', 'k', 'c', 'b', 'm2', 'chatserver', 'script', 'script', 1, x'7b7d',
+        'provider_error', 'it was down', 1, 70, 0, 4, 5),
+       ('t4', 'a', 'k', 'c', 'b', 'm2', 'chatserver', 'script', 'script', 1, x'7b7d',
+        'truncated', 'it broke off', 1, 80, 0, 5, 6);
 INSERT INTO ledger (kind, turn_id, account_id, key_id, end_user, amount, price_id, prompt_tokens,
                     completion_tokens, created_at)
 VALUES ('reserve', 't1', 'a', 'k', 'one', 50, 1, NULL, NULL, 1),
        ('settle', 't1', 'a', 'k', 'one', 11, 1, 3, 4, 2),
-       ('reserve', 't2', 'a', 'k', NULL, 60, 1, NULL, NULL, 3);
+       ('reserve', 't2', 'a', 'k', NULL, 60, 1, NULL, NULL, 3),
+       ('reserve', 't3', 'a', 'k', NULL, 70, 1, NULL, NULL, 4),
+       ('release', 't3', 'a', 'k', NULL, 0, 1, NULL, NULL, 5),
+       ('reserve', 't4', 'a', 'k', NULL, 80, 1, NULL, NULL, 5),
+       ('release', 't4', 'a', 'k', NULL, 0, 1, NULL, NULL, 6);
 INSERT INTO balance VALUES ('account', 'a', 60, 11), ('key', 'k', 60, 11),
                            ('end_user', 'a/one', 0, 11);
 INSERT INTO replay VALUES ('t1', x'5b315d', 9);
 INSERT INTO journal VALUES ('t2', 2, x'5b325d'), ('t2', 3, x'5b335d');
 """
-"""A talk of one turn, and another turn under way, in the words of the first schema."""
+"""A talk of one turn, another under way, and two that failed, in the first schema's words."""
 
 
 def _write_messages(connection: sqlite3.Connection) -> None:
@@ -92,7 +103,7 @@ async def test_an_older_database_is_sound_when_it_is_opened(old: Books) -> None:
     health = await old.store.check()
     assert health.problems == []
     assert health.open_turns == ["t2"]
-    assert health.checked == {"messages": 2, "balances": 3, "turns": 2}
+    assert health.checked == {"messages": 2, "balances": 3, "turns": 4}
 
 
 async def test_an_older_database_keeps_what_it_held(old: Books) -> None:
@@ -104,6 +115,15 @@ async def test_an_older_database_keeps_what_it_held(old: Books) -> None:
     conversation, (main,) = await old.tree(old.opening(*await _place(old)))
     assert (conversation.message_count, main.head_id) == (2, "m2")
     assert await old.store.replay("t1") == b"[1]"
+
+
+async def test_turns_that_failed_in_an_older_version_are_still_failures(old: Books) -> None:
+    told = [await old.store.turn("a", id) for id in ("t1", "t3", "t4")]
+    assert [turn and (turn.problem, turn.problem_kind) for turn in told] == [
+        (None, None),
+        ("it was down", "unavailable"),
+        ("it broke off", "truncated"),
+    ]
 
 
 async def test_a_turn_left_open_by_an_older_version_can_be_settled(old: Books) -> None:

@@ -40,8 +40,10 @@ CREATE TABLE new_turn (
 
 INSERT INTO new_turn
 SELECT id, account_id, key_id, end_user, conversation_id, branch_id, parent_id, message_id, protocol,
-       '', model, served_model, provider, streamed, 0, outcome, problem, NULL, usage, price_id,
-       reserved, cost, started_at, first_token_at, ended_at, NULL, NULL,
+       '', model, served_model, provider, streamed, 0, outcome, problem,
+       -- What has no kind, did not fail; the first schema kept none, and these are the likeliest.
+       CASE outcome WHEN 'truncated' THEN 'truncated' WHEN 'provider_error' THEN 'unavailable' END,
+       usage, price_id, reserved, cost, started_at, first_token_at, ended_at, NULL, NULL,
        iif(json_valid(CAST(request AS TEXT)),
            CAST(json_remove(CAST(request AS TEXT), '$.new') AS BLOB), request),
        (SELECT metadata FROM conversation c
