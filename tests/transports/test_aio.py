@@ -14,6 +14,7 @@ from chatloom.core.http import Request, Timeouts
 from chatloom.core.outside import Outside
 from chatloom.transports.aio import AioTransport
 from chatloom.transports.aio import sessions as pools
+from transports.authorities import Authority
 from transports.scripted import CHUNKED, Peer, serving
 
 GET = Request("GET", "/", timeouts=Timeouts(5, 5))
@@ -120,3 +121,29 @@ def test_a_body_closed_by_another_task_does_not_seem_whole() -> None:
 
     with serving(talk) as server:
         asyncio.run(close_early(AioTransport(server.url, environment={})))
+
+
+@pytest.mark.parametrize("is_secure", [False, True], ids=["plain", "tls"])
+def test_a_connection_that_still_owes_its_request_is_not_used(
+    is_secure: bool, authority: Authority
+) -> None:
+    over = threading.Event()
+
+    def refuse(peer: Peer) -> None:
+        peer.say(b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n")
+        over.wait(10)
+
+    async def ask_twice() -> bytes:
+        outside = AioTransport(server.url, environment={}, ssl_context=authority.client())
+        long = Request("POST", "/", body=bytes(2**24), timeouts=GET.timeouts)
+        assert (await outside.send(long)).status == 413
+        body = (await outside.send(GET)).body
+        await outside.close()
+        return body
+
+    context = authority.server() if is_secure else None
+    with serving(refuse, Peer.echo_all, context=context) as server:
+        try:
+            assert asyncio.run(ask_twice()) == b"/"
+        finally:
+            over.set()

@@ -34,6 +34,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._transport: asyncio.Transport | None = None
+        self._beneath: asyncio.Transport | None = None
         self._unread: list[bytes] = []
         self._size = 0
         self._paused = False
@@ -69,7 +70,10 @@ class Connection(asyncio.Protocol):
         if self._over or self._unread or transport is None or transport.is_closing():
             return False
         # An answer may come before all of its request has left.
-        return transport.get_write_buffer_size() == 0
+        if transport.get_write_buffer_size():
+            return False
+        # TLS counts what it has encrypted as gone.
+        return self._beneath is None or not self._beneath.get_write_buffer_size()
 
     @property
     def is_overtaken(self) -> bool:
@@ -121,10 +125,15 @@ class Connection(asyncio.Protocol):
             raise Garbled("it spoke before it was asked")
         assert self._transport is not None
         loop = asyncio.get_running_loop()
-        secured = await loop.start_tls(self._transport, self, context, server_hostname=host)
+        closed = "the connection closed within its TLS handshake"
+        try:
+            secured = await loop.start_tls(self._transport, self, context, server_hostname=host)
+        except ConnectionResetError as error:
+            # An end that is no reset is told as one, in no words.
+            raise error if error.errno else ConnectionResetError(closed) from error
         if secured is None:
-            raise ConnectionResetError("the connection closed within its TLS handshake")
-        self._transport = secured
+            raise ConnectionResetError(closed)
+        self._transport, self._beneath = secured, self._transport
 
     def close(self) -> None:
         """Drop it at once; in its own loop."""

@@ -66,14 +66,13 @@ async def _reached(
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         raise unresolved(error) from error
-    name = None if context is None else host
-    return await _first([partial(_attempt, one[4], context, name, limits) for one in found])
+    return await _first([partial(_attempt, one[4], context, host, limits) for one in found])
 
 
 async def _attempt(
     where: tuple[str | int | bytes, ...],
     context: ssl.SSLContext | None,
-    name: str | None,
+    name: str,
     limits: Limits,
 ) -> Connection:
     loop = asyncio.get_running_loop()
@@ -81,12 +80,16 @@ async def _attempt(
     if len(where) == 4 and where[3]:
         host = f"{host}%{int(where[3])}"
     connection = Connection(limits)
-    transport, _ = await loop.create_connection(
-        lambda: connection, host, port, ssl=context, server_hostname=name
-    )
+    transport, _ = await loop.create_connection(lambda: connection, host, port)
     opened: socket.socket | None = transport.get_extra_info("socket")
     if opened is not None:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if context is not None:
+        try:
+            await connection.encrypt(context, name)
+        except BaseException:
+            connection.close()
+            raise
     return connection
 
 
