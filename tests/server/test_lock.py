@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from chatloom.core.errors import SettingsError
-from chatloom.server.lock import DatabaseLock, Holder, Locked
+from chatloom.server.lock import DatabaseLock, Holder, Locked, is_held
 
 
 @pytest.fixture
@@ -73,3 +74,41 @@ def test_however_many_want_it_one_has_it(database: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert any(pool.map(take, range(2000)))
     assert list(database.parent.iterdir()) == []
+
+
+def test_who_asks_takes_nothing_from_anybody(database: Path) -> None:
+    """Neither the lock from who wants it, nor another asker's view that nobody has it."""
+    database.with_name("own.db.lock").touch()
+    over = threading.Event()
+
+    def ask() -> bool:
+        found = [is_held(database)]
+        while not over.is_set():
+            found.append(is_held(database))
+        return any(found)
+
+    with ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(ask) for _ in range(2)]
+        try:
+            time.sleep(0.1)
+        finally:
+            over.set()
+    assert not any(one.result() for one in asked)
+
+
+def test_who_wants_it_gets_it_however_many_ask(database: Path) -> None:
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            is_held(database)
+
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(2):
+            pool.submit(ask)
+        try:
+            for _ in range(300):
+                with DatabaseLock(database):
+                    assert is_held(database)
+        finally:
+            over.set()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import weakref
 from contextlib import suppress
 from pathlib import Path
@@ -31,6 +32,12 @@ _FAR = 1 << 30
 
 _LONGEST = 4096
 """Bytes of what a holder tells."""
+
+_TRIES = 50
+"""How often to try for a lock that nobody holds, and that others look at."""
+
+_PAUSE = 0.002
+"""Seconds between tries."""
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -91,10 +98,8 @@ class DatabaseLock:
             os.close(file)
 
     def _lock(self, file: int) -> None:
-        try:
-            _lock(file)
-        except OSError:
-            raise Locked(self._database, self._holder()) from None
+        if not _lock_past_askers(file):
+            raise Locked(self._database, self._holder())
         if (text := os.read(file, _LONGEST)) and _read(text) is None:
             raise SettingsError(f"{self._path} is another program's, and would be overwritten")
 
@@ -129,6 +134,20 @@ class DatabaseLock:
             return None
 
 
+def _lock_past_askers(file: int) -> bool:
+    """Lock *file*; False where somebody holds it, and does not merely ask who does."""
+    for _ in range(_TRIES):
+        try:
+            _lock(file)
+        except OSError:
+            if _is_locked(file):
+                return False
+            time.sleep(_PAUSE)
+        else:
+            return True
+    return False
+
+
 def is_held(database: Path) -> bool:
     """Whether somebody has *database* open to write; nothing is changed by asking."""
     try:
@@ -138,12 +157,9 @@ def is_held(database: Path) -> bool:
     except OSError:
         return True  # who may not look cannot tell
     try:
-        _lock(file)
-    except OSError:
-        return True
+        return _is_locked(file)
     finally:
         os.close(file)
-    return False
 
 
 def left_lock(database: Path) -> Path | None:
@@ -170,6 +186,19 @@ if sys.platform == "win32":
         msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
         os.lseek(file, 0, os.SEEK_SET)
 
+    def _is_locked(file: int) -> bool:
+        # There is no shared lock here: who asks has it for a moment, so one refusal says nothing.
+        for _ in range(5):
+            try:
+                _lock(file)
+            except OSError:
+                time.sleep(_PAUSE)
+            else:
+                os.lseek(file, _FAR, os.SEEK_SET)
+                msvcrt.locking(file, msvcrt.LK_UNLCK, 1)
+                return False
+        return True
+
     def _is_at(file: int, path: Path) -> bool:
         return True  # what is open cannot be removed
 
@@ -183,6 +212,14 @@ else:
 
     def _lock(file: int) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _is_locked(file: int) -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # as many as like may ask at once
+        except OSError:
+            return True
+        fcntl.flock(file, fcntl.LOCK_UN)
+        return False
 
     def _is_at(file: int, path: Path) -> bool:
         try:
