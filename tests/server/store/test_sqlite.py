@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,7 +19,9 @@ import support
 from chatloom.core.errors import SettingsError
 from chatloom.server.models.driver import Price
 from chatloom.server.store.sqlite import SQLiteStore
+from chatloom.server.store.sqlite.balances import Balances
 from chatloom.server.store.sqlite.connect import APPLICATION_ID, prepare
+from chatloom.server.store.sqlite.places import File
 from chatloom.server.store.sqlite.statements import migrations
 from support.books import Books, answered, books
 
@@ -229,3 +234,22 @@ async def test_the_store_can_be_opened_again_and_gone_on_with(path: Path) -> Non
     assert (await own.tree(opening))[0].message_count == 4
     assert (await again.check()).problems == []
     await again.close()
+
+
+async def test_closing_waits_for_whoever_reads(path: Path) -> None:
+    place, reading, told = File(path, Balances()), threading.Event(), list[str]()
+
+    def read() -> None:
+        rows = place.reader.execute("SELECT 1 UNION SELECT 2")
+        reading.set()
+        time.sleep(0.1)  # while it is closed
+        told.append(f"{len(rows.fetchall())} rows")
+
+    apart = asyncio.ensure_future(place.apart(read))
+    await asyncio.to_thread(reading.wait)
+    await place.close()
+    told.append("closed")
+    await apart
+    assert told == ["2 rows", "closed"]
+    with pytest.raises(RuntimeError, match="closed"):
+        await place.apart(read)

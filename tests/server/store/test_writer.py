@@ -98,7 +98,7 @@ async def test_a_durable_write_is_synced(path: Path, durable: bool, level: int) 
     writer.close()
 
 
-async def test_the_order_of_writes_is_kept(path: Path) -> None:
+async def test_the_order_of_writes_of_one_kind_is_kept(path: Path) -> None:
     writer, seen = Writer(partial(connect, path)), list[int]()
 
     def see(number: int, connection: sqlite3.Connection) -> None:
@@ -126,3 +126,20 @@ async def test_a_broken_connection_fails_its_writes_and_is_replaced(path: Path) 
         await writer.write(slam)
     assert await writer.write(partial(note, "after"), durable=True) == "after"
     writer.close()
+
+
+async def test_a_connection_that_cannot_be_replaced_fails_its_writes_alone(path: Path) -> None:
+    failures = [sqlite3.OperationalError("no file handles left")] * 2
+
+    def connect_later() -> sqlite3.Connection:
+        if failures:
+            raise failures.pop()
+        return connect(path)
+
+    writer = Writer(connect_later)
+    for _ in range(2):
+        with pytest.raises(sqlite3.OperationalError, match="no file handles left"):
+            await asyncio.wait_for(writer.write(partial(note, "lost")), 5)
+    assert await writer.write(partial(note, "after")) == "after"
+    writer.close()
+    assert names(path) == ["after"]

@@ -53,6 +53,9 @@ class File:
         self._path = path
         self._readers = threading.local()
         self._opened: list[sqlite3.Connection] = []
+        self._apart = 0
+        self._calm = threading.Condition()
+        self._closed = False
         self._writer = Writer(partial(connect, path), balances)
 
     @property
@@ -74,12 +77,33 @@ class File:
         return self._writer.write_with_others(kind, value, durable=durable)
 
     async def apart(self, read: Callable[[], T]) -> T:
-        return await asyncio.to_thread(read)
+        return await asyncio.to_thread(self._counted, read)
+
+    def _counted(self, read: Callable[[], T]) -> T:
+        with self._calm:
+            if self._closed:
+                raise RuntimeError("the store is closed")
+            self._apart += 1
+        try:
+            return read()
+        finally:
+            with self._calm:
+                self._apart -= 1
+                self._calm.notify_all()
 
     async def close(self) -> None:
         # Not in a thread: a program that ends begins none, and may have left this to its end.
-        await self._writer.flush()
-        self._writer.close()
+        try:
+            await self._writer.flush()
+        finally:
+            self._writer.close()
+            self._close_readers()
+
+    def _close_readers(self) -> None:
+        """Close what was read from, once nobody is in the middle of it."""
+        with self._calm:
+            self._closed = True
+            self._calm.wait_for(lambda: not self._apart)
         for reader in self._opened:
             reader.close()
         self._opened.clear()

@@ -13,6 +13,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import chain
 from queue import SimpleQueue
 from typing import Any, TypeAlias, TypeVar
@@ -48,7 +49,10 @@ _Told: TypeAlias = list[tuple["asyncio.Future[Any]", Any]]
 
 
 class Writer:
-    """Runs writes on a connection of its own, in the order they came."""
+    """Runs writes on a connection of its own.
+
+    Those of one kind are made in the order they came, the durable ones after the others.
+    """
 
     def __init__(
         self, connect: Callable[[], sqlite3.Connection], balances: Balances | None = None
@@ -56,6 +60,7 @@ class Writer:
         self._balances = balances or Balances()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._connect = connect
+        self._connection: sqlite3.Connection | None = None
         self._durable = False
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="chatloom-writer", daemon=True)
@@ -92,30 +97,36 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
-        connection = self._connect()
         running = True
         while running:
             jobs = self._waiting()
             running = jobs[-1] is not None
             batch = [job for job in jobs if job is not None]
             if batch:
-                told: _Told = []
-                connection = self._commit_or_reopen(connection, batch, told)
-                _deliver(told)
-        connection.close()
+                self._commit_or_fail(batch)
+        self._disconnect()
 
-    def _commit_or_reopen(
-        self, connection: sqlite3.Connection, batch: list[_Job], told: _Told
-    ) -> sqlite3.Connection:
-        """Commit; a connection that cannot even undo its transaction is replaced."""
+    def _commit_or_fail(self, batch: list[_Job]) -> None:
+        """Commit, and tell everybody. The thread outlives whatever happens: others will wait."""
+        told: _Told = []
         try:
-            self._commit(connection, batch, told)
+            self._commit(self._connected(), batch, told)
         except Exception as error:
             told += [(written, error) for *_, written in batch[len(told) :]]
-            connection.close()
-            self._durable = False
-            connection = self._connect()
-        return connection
+            self._disconnect()  # it could not even undo its transaction
+        finally:
+            _deliver(told)
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = self._connect()
+        return self._connection
+
+    def _disconnect(self) -> None:
+        connection, self._connection, self._durable = self._connection, None, False
+        if connection is not None:
+            with suppress(sqlite3.Error):
+                connection.close()
 
     def _waiting(self) -> list[_Job | None]:
         jobs = [self._jobs.get()]
