@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chatloom.wire.chatloom import Money
 from support.commands import Shell
 from support.live import Live
 
@@ -142,3 +143,7 @@ def test_the_wire_takes_amounts_as_text_alone(serve: Callable[..., Live], usd: o
     body = {"concern": "account", "subject": "a", "usd": usd}
     answer = server.call("PUT", "/admin/budgets", body, key=server.admin_key)
     assert (answer.status, answer.error["param"]) == (400, "usd")
+
+
+def test_an_overdrawn_budget_is_told_as_such() -> None:
+    assert str(Money.of(-12_345 * 10**11)) == "-$1,234.50"

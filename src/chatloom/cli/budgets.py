@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from chatloom.cli.shared import AsJSON, Database, at_desk, dollars, out, print_json, read_amount
+from chatloom.cli.shared import AsJSON, Database, at_desk, out, print_json, read_amount
 from chatloom.wire.chatloom import Budget, BudgetName, Money, NewBudget
 
 commands = typer.Typer(help="Limit what may be spent, in all.", no_args_is_help=True)
@@ -81,11 +81,11 @@ def _tell(budget: Budget, as_json: bool, how: str) -> None:
         print_json(budget)
         return
     whose = f"{_words(budget)} {escape(budget.subject)}"
-    out.print(f"{whose}: {how} [bold]{dollars(budget.amount)}[/]{_rest(budget)}")
+    out.print(f"{whose}: {how} [bold]{budget.amount}[/]{_rest(budget)}")
 
 
 def _rest(budget: Budget) -> str:
-    return "" if budget.left is None else f", {dollars(budget.left)} left"
+    return "" if budget.left is None else f", {budget.left} left"
 
 
 def _words(budget: Budget) -> str:
@@ -110,4 +110,4 @@ def list_budgets(db: Database = None, as_json: AsJSON = False) -> None:
 
 
 def _figure(money: Money | None) -> str:
-    return "-" if money is None else dollars(money)
+    return "-" if money is None else str(money)

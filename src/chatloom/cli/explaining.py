@@ -12,7 +12,6 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from chatloom.cli.shared import dollars
 from chatloom.core.http import JSON
 from chatloom.wire.chatloom import Budget
 from chatloom.wire.explanation import Charge, Explanation, Grown, Price
@@ -105,20 +104,20 @@ def _timing(turn: Explanation) -> Iterator[Line]:
 def _charge(charge: Charge, *, settled: bool) -> Iterator[Line]:
     yield "usage", _usage(charge, settled=settled)
     if charge.cost is not None:
-        yield "cost", f"[bold]{dollars(charge.cost)}[/]"
+        yield "cost", f"[bold]{charge.cost}[/]"
     elif settled:
         yield "cost", "unknown: nobody knew a price"
     for item in charge.items:
-        each = f"{dollars(item.per_million)} a million"
-        yield "cost", f"  {item.tokens:,} {item.what} at {each} = {dollars(item.amount)}"
+        each = f"{item.per_million} a million"
+        yield "cost", f"  {item.tokens:,} {item.what} at {each} = {item.amount}"
     if charge.price is not None:
         yield "price", _price(charge.price)
-    yield "reserved", f"{dollars(charge.reserved)}, the most it could cost"
+    yield "reserved", f"{charge.reserved}, the most it could cost"
     for entry in charge.ledger:
         guess = ", a guess" if entry.estimated else ""
         yield (
             "ledger",
-            f"{entry.kind} {dollars(entry.amount)}{guess} [dim]{_clock(entry.created_at)}[/]",
+            f"{entry.kind} {entry.amount}{guess} [dim]{_clock(entry.created_at)}[/]",
         )
     for budget in charge.budgets:
         yield "budgets", _budget(budget)
@@ -144,19 +143,19 @@ def _of_them(tokens: int, what: str) -> str:
 
 
 def _price(price: Price) -> str:
-    figures = f"{dollars(price.prompt_per_million)} prompt"
+    figures = f"{price.prompt_per_million} prompt"
     if price.cached_per_million is not None:
-        figures += f", {dollars(price.cached_per_million)} cached"
-    figures += f", {dollars(price.completion_per_million)} completion, a million tokens"
+        figures += f", {price.cached_per_million} cached"
+    figures += f", {price.completion_per_million} completion, a million tokens"
     since = f"[dim](version {price.id}, since {price.valid_from[:10]})[/]"
     return f"{escape(price.model)}: {figures} {since}"
 
 
 def _budget(budget: Budget) -> str:
     whose = budget.concern.replace("_", " ")
-    left = "?" if budget.left is None else dollars(budget.left)
+    left = "?" if budget.left is None else str(budget.left)
     colour = "red" if budget.left is not None and budget.left.picodollars <= 0 else "green"
-    return f"{whose}: {dollars(budget.amount)}, of which [{colour}]{left}[/] is left"
+    return f"{whose}: {budget.amount}, of which [{colour}]{left}[/] is left"
 
 
 def _rules(turn: Explanation) -> Iterator[Line]:

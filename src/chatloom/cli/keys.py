@@ -14,7 +14,6 @@ from chatloom.cli.shared import (
     Database,
     at_desk,
     database_path,
-    dollars,
     out,
     print_json,
     read_amount,
@@ -123,7 +122,7 @@ _COLUMNS = ("id", "name", "begins with", "scopes", "state", "last used", "budget
 def _budget(key: Key) -> str:
     if key.budget is None or key.budget.left is None:
         return "-"
-    return f"{dollars(key.budget.left)} of {dollars(key.budget.amount)}"
+    return f"{key.budget.left} of {key.budget.amount}"
 
 
 def _state(key: Key) -> str:

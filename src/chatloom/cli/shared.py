@@ -17,7 +17,7 @@ from rich.markup import escape
 from chatloom.core.errors import ChatloomError, SettingsError
 from chatloom.server.settings import ServerSettings, load
 from chatloom.transports.home import config_folder
-from chatloom.wire.chatloom import USD, Money
+from chatloom.wire.chatloom import USD
 
 if TYPE_CHECKING:
     from chatloom.cli.desk import Desk
@@ -89,14 +89,6 @@ def print_json(value: object) -> None:
     """Print *value* as one JSON document."""
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value)).decode() + "\n")
     sys.stdout.flush()
-
-
-def dollars(money: Money) -> str:
-    """Write *money* exactly, whole cents at least where there is a fraction."""
-    whole, _, fraction = money.usd.partition(".")
-    cents = f".{fraction:0<2}" if fraction.strip("0") else ""
-    sign, digits = ("-", whole[1:]) if whole.startswith("-") else ("", whole)
-    return f"{sign}${int(digits):,}{cents}"
 
 
 def read_amount(text: str) -> str:

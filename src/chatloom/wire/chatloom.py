@@ -40,6 +40,13 @@ class Money(msgspec.Struct):
         fraction = f"{rest:012d}".rstrip("0") or "0"
         return cls(picodollars, f"{sign}{dollars}.{fraction}")
 
+    def __str__(self) -> str:
+        """Say it to people, exactly: `$5`, `$0.25`, `$1,234.50`."""
+        sign = "-" if self.usd.startswith("-") else ""
+        whole, _, fraction = self.usd.removeprefix("-").partition(".")
+        cents = f".{fraction:0<2}" if fraction.strip("0") else ""
+        return f"{sign}${int(whole):,}{cents}"
+
 
 class TurnUsage(msgspec.Struct):
     """Tokens a turn took; *estimated* where no provider counted."""

@@ -130,6 +130,8 @@ async def test_a_budget_is_changed_and_lifted(own: Books) -> None:
     await own.store.settle(answered(opening, usage=USAGE))
     told = Budget(concern="key", subject=own.key_id, amount=RESERVED, spent=COST)
     assert await own.store.budgets() == [told]
+    assert await own.store.budget("key", own.key_id) == told
+    assert await own.store.budget("account", own.key_id) is None
     await own.store.set_budget("key", own.key_id, None)
     assert await own.store.budgets() == []
     await asyncio.gather(*(own.begin(own.opening()) for _ in range(5)))

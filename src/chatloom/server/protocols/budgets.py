@@ -44,12 +44,6 @@ async def remove_budget(store: Store, named: wire.BudgetName) -> wire.Budget:
     return tell_budget(found)
 
 
-async def budget_of_key(store: Store, key_id: str) -> Budget | None:
-    """The budget of a key, where it has one."""
-    found = (budget for budget in await store.budgets() if budget.concern == "key")
-    return next((budget for budget in found if budget.subject == key_id), None)
-
-
 def tell_budget(budget: Budget) -> wire.Budget:
     """Describe *budget*."""
     told = wire.Budget(
@@ -63,11 +57,10 @@ def tell_budget(budget: Budget) -> wire.Budget:
 
 
 async def _find(store: Store, named: wire.BudgetName) -> Budget:
-    wanted = (named.concern, named.subject)
-    for budget in await store.budgets():
-        if (budget.concern, budget.subject) == wanted:
-            return budget
-    raise not_found("budget")
+    found = await store.budget(named.concern, named.subject)
+    if found is None:
+        raise not_found("budget")
+    return found
 
 
 async def _check_subject(store: Store, named: wire.BudgetName) -> None:

@@ -135,7 +135,7 @@ async def tell_key(
     store: contract.Store, key: contract.Key, secret: Secret | None = None
 ) -> wire.Key:
     """Describe *key*; with its *secret* only when that was just made."""
-    return _key(key, await budgets.budget_of_key(store, key.id), secret)
+    return _key(key, await store.budget("key", key.id), secret)
 
 
 def _key(

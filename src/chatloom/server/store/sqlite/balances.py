@@ -60,7 +60,9 @@ class Balances:
                 statements()["budgets_of"],
                 (opening.account_id, opening.key_id, subjects.get("end_user")),
             )
-            self._limits[payer] = found.fetchall()
+            self._limits[payer] = [
+                (concern, amount, spent + reserved) for concern, _, amount, spent, reserved in found
+            ]
         if not self._limits[payer]:
             return
         moves = self._by_subject()

@@ -84,13 +84,9 @@ def list_overruns(connection: sqlite3.Connection) -> list[Problem]:
         Problem(
             "budget",
             f"{concern} {subject}",
-            f"{_usd(taken)} is spent or set aside, of {_usd(amount)}",
+            f"{Money.of(taken)} is spent or set aside, of {Money.of(amount)}",
         )
         for concern, subject, amount, taken in connection.execute(
             statements("check.sql")["every_overrun"]
         )
     ]
-
-
-def _usd(picodollars: int) -> str:
-    return f"${Money.of(picodollars).usd}"

@@ -26,17 +26,6 @@ SELECT id, model, prompt, completion, cached, valid_from FROM price WHERE id = ?
 SELECT kind, amount, prompt_tokens, completion_tokens, estimated, created_at
 FROM ledger WHERE turn_id = ? ORDER BY kind <> 'reserve', created_at;
 
--- name: budgets
-SELECT b.concern, b.subject, b.amount, coalesce(held.spent, 0) AS spent,
-       coalesce(held.reserved, 0) AS reserved
-FROM budget b LEFT JOIN balance held
-    ON held.scope = iif(b.concern = 'end_users', 'end_user', b.concern)
-    AND held.subject = iif(b.concern = 'end_users', ?3, b.subject)
-WHERE (b.concern = 'account' AND b.subject = ?1) OR (b.concern = 'key' AND b.subject = ?2)
-    OR (b.concern = 'end_user' AND b.subject = ?3)
-    OR (b.concern = 'end_users' AND b.subject = ?1 AND ?3 IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM budget WHERE concern = 'end_user' AND subject = ?3));
-
 -- name: grown
 SELECT id, parent_id, depth, role, body, hash, tokens, deleted_at FROM message
 WHERE turn_id = ?1 AND id > ?1 AND id < ?2 ORDER BY depth, id;

@@ -74,7 +74,8 @@ VALUES (?, ?, ?, ?, nullif(?, ''), ?, nullif(?, 0), nullif(?, -1), nullif(?, -1)
 SELECT EXISTS (SELECT 1 FROM budget);
 
 -- name: budgets_of
-SELECT b.concern, b.amount, coalesce(held.reserved + held.spent, 0)
+SELECT b.concern, b.subject, b.amount, coalesce(held.spent, 0) AS spent,
+       coalesce(held.reserved, 0) AS reserved
 FROM budget b LEFT JOIN balance held
     ON held.scope = iif(b.concern = 'end_users', 'end_user', b.concern)
     AND held.subject = iif(b.concern = 'end_users', ?3, b.subject)
@@ -89,6 +90,11 @@ ON CONFLICT (concern, subject) DO UPDATE SET amount = ?3;
 
 -- name: lift_budget
 DELETE FROM budget WHERE concern = ? AND subject = ?;
+
+-- name: budget
+SELECT b.concern, b.subject, b.amount, coalesce(held.spent, 0), coalesce(held.reserved, 0)
+FROM budget b LEFT JOIN balance held ON held.scope = b.concern AND held.subject = b.subject
+WHERE b.concern = ? AND b.subject = ?;
 
 -- name: budgets
 SELECT b.concern, b.subject, b.amount, coalesce(held.spent, 0), coalesce(held.reserved, 0)
@@ -175,13 +181,8 @@ DELETE FROM replay WHERE turn_id IN (
 SELECT id, account_id, key_id, conversation_id, parent_id, message_id, protocol, model,
        served_model, provider, streamed, outcome, problem, usage, reserved, cost, price_id,
        started_at, first_token_at, ended_at, problem_kind, body_digest, told_as
-FROM turn WHERE id = ? AND account_id = ?;
-
--- name: turn_of_key
-SELECT id, account_id, key_id, conversation_id, parent_id, message_id, protocol, model,
-       served_model, provider, streamed, outcome, problem, usage, reserved, cost, price_id,
-       started_at, first_token_at, ended_at, problem_kind, body_digest, told_as
-FROM turn WHERE account_id = ? AND key_digest = ?;
+FROM turn WHERE account_id = ?1
+    AND id = coalesce(?2, (SELECT id FROM turn WHERE account_id = ?1 AND key_digest = ?3));
 
 -- name: open_turns
 SELECT t.id, t.account_id, t.key_id, t.end_user, t.conversation_id, t.listed, t.branch_id,

@@ -20,6 +20,7 @@ from chatloom.server.models.driver import Price, Usage
 from chatloom.server.store.contract import (
     Attempt,
     Branch,
+    Budget,
     Conversation,
     Key,
     Node,
@@ -124,6 +125,10 @@ def branch(row: Row) -> Branch:
         is_main=bool(row[6]),
         active=bool(row[7]),
     )
+
+
+def budget(row: Row) -> Budget:
+    return Budget(concern=row[0], subject=row[1], amount=row[2], spent=row[3], reserved=row[4])
 
 
 def turn(row: Row) -> Turn:

@@ -128,11 +128,11 @@ class SQLiteStore:
         return await self._place.write_with_others(self._turns.settle, settlement, durable=True)
 
     async def turn(self, account_id: str, id: str) -> Turn | None:
-        row = self._one("turn", id, account_id)
+        row = self._one("turn", account_id, id, None)
         return None if row is None else rows.turn(row)
 
     async def turn_of_key(self, account_id: str, key_digest: bytes) -> Turn | None:
-        row = self._one("turn_of_key", account_id, key_digest)
+        row = self._one("turn", account_id, None, key_digest)
         return None if row is None else rows.turn(row)
 
     async def replay(self, turn_id: str) -> bytes | None:
@@ -161,10 +161,11 @@ class SQLiteStore:
         await self._place.write(write, durable=True)
 
     async def budgets(self) -> list[Budget]:
-        return [
-            Budget(concern=row[0], subject=row[1], amount=row[2], spent=row[3], reserved=row[4])
-            for row in self._reader.execute(self._sql["budgets"])
-        ]
+        return [rows.budget(row) for row in self._reader.execute(self._sql["budgets"])]
+
+    async def budget(self, concern: Concern, subject: str) -> Budget | None:
+        row = self._one("budget", concern, subject)
+        return None if row is None else rows.budget(row)
 
     async def conversation(self, account_id: str, id: str) -> Conversation | None:
         row = self._one("conversation", id, account_id)

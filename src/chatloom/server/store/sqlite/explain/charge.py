@@ -9,6 +9,7 @@ import msgspec
 from chatloom.server.models.driver import Usage
 from chatloom.server.protocols.moments import iso
 from chatloom.server.store.sqlite.explain.looking import row, rows
+from chatloom.server.store.sqlite.statements import statements
 from chatloom.wire import explanation as wire
 from chatloom.wire.chatloom import Budget, Money
 
@@ -90,6 +91,8 @@ def _budgets(connection: sqlite3.Connection, turn: sqlite3.Row) -> list[Budget]:
     """The budgets that it was, or is, held to; of ``end_users`` what its own end user has left."""
     account, end_user = turn["account_id"], turn["end_user"]
     person = None if end_user is None else f"{account}/{end_user}"
+    # As they are asked when a turn begins.
+    found = connection.execute(statements()["budgets_of"], (account, turn["key_id"], person))
     return [
         Budget(
             concern=one["concern"],
@@ -99,5 +102,5 @@ def _budgets(connection: sqlite3.Connection, turn: sqlite3.Row) -> list[Budget]:
             reserved=Money.of(one["reserved"]),
             left=Money.of(one["amount"] - one["spent"] - one["reserved"]),
         )
-        for one in rows(connection, "budgets", account, turn["key_id"], person)
+        for one in found
     ]
