@@ -164,7 +164,7 @@ def test_a_disconnect_at_the_last_event_still_settles(live: Live) -> None:
     ("model", "kinds", "guessed"),
     [
         ("loom/scribe?429=9", ["release", "reserve"], False),
-        ("loom/scribe?cut=0", ["release", "reserve"], False),
+        ("loom/scribe?cut=0", ["release", "reserve"], True),
         ("loom/scribe?cut=5", ["reserve", "settle"], True),
         ("loom/scribe?malformed=5", ["reserve", "settle"], True),
         ("loom/scribe?stall=5&idle=0.1", ["reserve", "settle"], True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -172,3 +173,49 @@ def test_an_address_tells_whether_it_heeds_keys(live: Live, named: dict[str, str
     assert paid.headers["idempotency-key"] == named["Idempotency-Key"]
     assert (free.status, free.headers["allow"]) == (200, "GET")
     assert "idempotency-key" not in free.headers
+
+
+def test_a_repeat_says_the_same_in_other_words(live: Live, named: dict[str, str]) -> None:
+    first = live.complete("Hello!", headers=named, temperature=1)
+    for same in (1.0, 1e0):
+        again = live.complete("Hello!", headers=named, temperature=same, top_p=None)
+        assert again.body == first.body
+
+
+def test_a_repeat_is_told_as_it_asks_itself(live: Live, named: dict[str, str]) -> None:
+    apart = live.events("Hello!", headers=named, stream_options={"include_usage": True})
+    within = live.events("Hello!", headers=named)
+    assert [chunk["choices"] for chunk in apart.chunks][-1] == []
+    assert within.chunks[-1]["usage"] == apart.chunks[-1]["usage"]
+    assert all(chunk["choices"] for chunk in within.chunks)
+
+
+@pytest.mark.parametrize("keyed", [True, False])
+def test_what_was_never_begun_cannot_be_gone_on_with(
+    live: Live, named: dict[str, str], keyed: bool
+) -> None:
+    before = live.counts()
+    told = {**(named if keyed else {}), "Last-Event-ID": "4"}
+    refused = live.complete("Hello!", headers=told, stream=True)
+    assert (refused.status, refused.error["code"]) == (400, "unknown_event")
+    assert live.counts() == before
+
+
+def test_two_keys_are_none(live: Live) -> None:
+    twice = [("Idempotency-Key", "one"), ("Idempotency-Key", "two")]
+    refused = live.complete("Hello!", headers=twice)
+    assert (refused.status, refused.error["code"]) == (400, "invalid_idempotency_key")
+
+
+def test_a_caller_who_was_told_nothing_may_ask_again_when_the_server_stopped(
+    tmp_path: Path,
+) -> None:
+    server = Live(tmp_path / "chatloom.db", "--grace", "0.2")
+    with ThreadPoolExecutor() as crowd:
+        waiting = crowd.submit(server.complete, "Hello!", model="loom/scribe?stall=0&idle=60")
+        while server.counts()["turn"] == 0:
+            pass
+        server.stop()
+        told = waiting.result()
+    assert (told.status, told.error["code"]) == (503, "cancelled")
+    assert told.headers["x-should-retry"] == "true"

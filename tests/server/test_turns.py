@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -104,6 +105,12 @@ def test_a_turn_is_its_own_accounts_alone(live: Live, method: str, what: str) ->
         assert live.call(method, f"/v1/turns/{id}{what}", key="any-key").status == 404
 
 
+def test_the_events_of_a_turn_have_no_head_of_their_own(live: Live) -> None:
+    turn_id = turn_of(live.events("Hello!"))
+    assert live.call("HEAD", f"/v1/turns/{turn_id}/events", key="any-key").status == 405
+    assert live.call("HEAD", f"/v1/turns/{turn_id}", key="any-key").status == 200
+
+
 def test_cancelling_settles_a_turn_with_what_was_said(live: Live) -> None:
     with live.stream("Hello!", model=ENDLESS) as running:
         turn_id = running.headers["x-chatloom-turn"]
@@ -188,3 +195,19 @@ def test_a_turn_that_cannot_be_read_any_more_does_not_keep_the_server_from_start
     assert (turn["outcome"], turn["text"], turn["usage"]) == ("truncated", "", None)
     assert "is given up" in after.log
     after.stop()
+
+
+@pytest.mark.parametrize("stream", [b"false", b"true"])
+def test_a_client_that_has_nothing_more_to_say_is_still_answered(live: Live, stream: bytes) -> None:
+    body = (
+        b'{"model":"loom/scribe?delay=5&tokens=20","stream":%s,'
+        b'"messages":[{"role":"user","content":"Hi"}]}' % stream
+    )
+    head = f"content-length: {len(body)}\r\nauthorization: Bearer any-key\r\n\r\n".encode()
+    request = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n" + head + body
+    with socket.create_connection((live.host, live.port), timeout=10) as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        told = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert told.startswith(b"HTTP/1.1 200")
+    assert b'"completion_tokens":20' in told

@@ -97,6 +97,9 @@ class App:
             # Returning without a last body makes the server cut the connection: no client can
             # take what it got for the whole answer.
             return
+        except asyncio.CancelledError:
+            if self._stopping is None:
+                raise  # else uvicorn gave it up, and would log it as a failure
         finally:
             call.over()
 
@@ -133,7 +136,7 @@ class App:
 
 SAID_TWICE = "\0"
 """Stands for a header of which nobody can tell which value is meant."""
-_UNIQUE = frozenset({"host", "authorization", "x-api-key", "origin"})
+_UNIQUE = frozenset({"host", "authorization", "x-api-key", "origin", "idempotency-key"})
 
 
 def credential_of(headers: Mapping[str, str]) -> str | None:
@@ -175,7 +178,7 @@ def _route(methods: Mapping[str, Route], scope: Scope) -> Route:
             code="unknown_route",
         )
     route = methods.get(method)
-    if route is None:
+    if route is None or (scope["method"] == "HEAD" and route.streams is not None):
         raise Refusal(
             "method_not_allowed",
             f"{scope['path']} takes {_allowed(methods)}, not {scope['method']}",

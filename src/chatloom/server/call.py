@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import msgspec
@@ -37,17 +37,32 @@ _SLOWEST_PIECE = 60.0
 
 
 class Departure:
-    """Tells when the client of a connection has left; the server's connection puts it in scope."""
+    """Tells when the client of a connection leaves; the server's connection puts it in scope."""
 
     def __init__(self) -> None:
+        self.has_faded = False
         self.has_left = False
-        self.watcher: Callable[[], object] | None = None
+        self._reader: Reader | None = None
+
+    def concerns(self, reader: Reader | None) -> None:
+        """Tell *reader* from now on, and what has happened already."""
+        self._reader = reader
+        if reader is not None and self.has_faded:
+            reader.fade()
+        if reader is not None and self.has_left:
+            reader.leave()
+
+    def fade(self) -> None:
+        """Take note that the client sends no more."""
+        self.has_faded = True
+        if self._reader is not None:
+            self._reader.fade()
 
     def leave(self) -> None:
         """Take note that the connection is lost."""
         self.has_left = True
-        if self.watcher is not None:
-            self.watcher()
+        if self._reader is not None:
+            self._reader.leave()
 
 
 DEPARTURE = "chatloom.departure"
@@ -80,9 +95,7 @@ class Call:
         if departure is None:
             self._watching = asyncio.create_task(self._watch(reader))
         else:
-            departure.watcher = reader.leave
-            if departure.has_left:
-                reader.leave()
+            departure.concerns(reader)
         return reader
 
     async def _watch(self, reader: Reader) -> None:
@@ -98,7 +111,7 @@ class Call:
         if self._watching is not None:
             self._watching.cancel()
         else:
-            cast("Departure", self.scope[DEPARTURE]).watcher = None
+            cast("Departure", self.scope[DEPARTURE]).concerns(None)
         self._reader.leave()
 
     @property

@@ -40,6 +40,15 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
         self._departure.leave()
 
+    def eof_received(self) -> bool:  # type: ignore[override]  # as asyncio has it
+        """Answer also who sends no more: he may be gone, or just have said all he had to say."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            return False
+        cycle.keep_alive = False
+        self._departure.fade()
+        return True
+
     def data_received(self, data: bytes) -> None:
         if self._in_head:
             self._head += len(data)

@@ -13,13 +13,15 @@ from msgspec import Meta
 from chatloom.core.errors import SettingsError
 from chatloom.core.secret import Secret
 
+_Dollars = Annotated[float, Meta(ge=0, le=2000)]  # so that no turn's cost outgrows the store
+
 
 class PriceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Prices in US dollars per million tokens."""
 
-    prompt: float
-    completion: float
-    cached: float | None = None
+    prompt: _Dollars
+    completion: _Dollars
+    cached: _Dollars | None = None
 
 
 class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -38,6 +38,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     told_as: str = ""
     """How the protocol tells its answer, in that protocol's own words; kept with the turn."""
     unread: Unread = "cancel"
+    goes_on: bool = False
+    """Whether its caller has heard a part of the answer: then it begins nothing."""
 
     @property
     def names_a_place(self) -> bool:

@@ -64,6 +64,11 @@ class LiveTurn(Telling):
         if self._listens:
             self.task.cancel()
 
+    def stop(self) -> None:
+        """Cancel it since the server stops; whoever was told nothing may ask again."""
+        self.was_interrupted = True
+        self.cancel("the server stopped before the answer was whole")
+
     def _attended(self) -> None:
         if self._alarm is not None:
             self._alarm.cancel()

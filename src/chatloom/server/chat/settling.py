@@ -56,6 +56,13 @@ class End(msgspec.Struct, kw_only=True):
         """Whether the answer is as the model meant it."""
         return self.problem is None and self.outcome != "cancelled"
 
+    @property
+    def is_unknown(self) -> bool:
+        """Whether a provider was asked, and nobody knows what it did of it."""
+        late = self.problem is not None and self.problem.kind == "timed_out"
+        broken = bool(self.attempts) and self.outcome in {"cancelled", "truncated"}
+        return self.crashed or broken or late
+
 
 def never_asked(growing: Growing) -> Settlement:
     """The settlement of a turn whose caller left before anybody was asked."""
@@ -98,7 +105,7 @@ def settlement_of(
         journalled=journalled,
         attempts=end.attempts,
         frees_key=usage is None,
-        estimated=usage.estimated if usage is not None else end.crashed,
+        estimated=usage.estimated if usage is not None else end.is_unknown,
         first_token_at=end.first_token_at,
         ended_at=now,
     )

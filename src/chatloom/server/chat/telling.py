@@ -12,7 +12,7 @@ from chatloom.server.chat.answer import Answer
 from chatloom.server.models.driver import Delta, ProviderError, Usage
 from chatloom.server.store.contract import Outcome, Turn
 
-MOST_AT_ONCE = 512
+MOST_AT_ONCE = 128
 """Deltas a reader is handed in one batch, however far he lags behind."""
 
 
@@ -50,12 +50,15 @@ class Telling:
         self.problem: ProviderError | None = None
         self.stopped: str | None = None
         """Why it was told to stop, where it was."""
+        self.was_interrupted = False
+        """Whether it was the server that stopped, and nobody's wish."""
         self.usage: Usage | None = None
         """What is charged, once it is settled; `None` for nothing."""
         self.message_id: str | None = None
         """The answer's place in the tree, once it is settled and has one."""
         self._model = model
         self._readers: set[Reader] = set()
+        self._present = 0  # of them: who surely are there
 
     @classmethod
     def past(cls, turn: Turn, deltas: bytes) -> Self:
@@ -88,6 +91,7 @@ class Telling:
         """
         reader = Reader(self, after, silence)
         self._readers.add(reader)
+        self._present += 1
         self._attended()
         return reader
 
@@ -97,13 +101,16 @@ class Telling:
             with self.read() as reader:
                 await reader.end()
 
-    def _left(self, reader: Reader) -> None:
-        self._readers.discard(reader)
-        if not self._readers:
+    def _faded(self) -> None:
+        self._present -= 1
+        if not self._present:
             self._forsaken()
 
+    def _left(self, reader: Reader) -> None:
+        self._readers.discard(reader)
+
     def _attended(self) -> None:
-        """Take note of a reader who came."""
+        """Take note that somebody reads it."""
 
     def _forsaken(self) -> None:
         """Take note that nobody reads it any more."""
@@ -119,6 +126,7 @@ class Reader:
 
     def __init__(self, telling: Telling, after: int, silence: float | None) -> None:
         self.has_left = False
+        self._is_present = True
         self._telling = telling
         self._after = after
         self._silence = silence
@@ -135,6 +143,13 @@ class Reader:
                 self._alarm.cancel()
             self.wake()
             self._telling._left(self)  # pyright: ignore[reportPrivateUsage] - the two are one
+            self.fade()
+
+    def fade(self) -> None:
+        """Go on reading, without keeping the turn alive by it: perhaps nobody listens."""
+        if self._is_present:
+            self._is_present = False
+            self._telling._faded()  # pyright: ignore[reportPrivateUsage] - the two are one
 
     def wake(self) -> None:
         """Look again: there is more, or it is over."""

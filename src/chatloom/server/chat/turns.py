@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -16,7 +17,7 @@ from chatloom.server.chat.settling import Growing, never_asked
 from chatloom.server.chat.telling import Telling
 from chatloom.server.models.driver import Prompt, ProviderError
 from chatloom.server.models.registry import Registry, UnknownModel
-from chatloom.server.refusal import Refusal, not_found
+from chatloom.server.refusal import Refusal, invalid, not_found
 from chatloom.server.store.contract import (
     BudgetExceeded,
     KeyTaken,
@@ -30,7 +31,6 @@ from chatloom.server.store.contract import (
 
 _log = logging.getLogger("chatloom.turns")
 
-STOPPED = "the server stopped before the answer was whole"
 PATIENCE = 30.0
 """Seconds after which a turn that nobody reads is cancelled."""
 
@@ -44,6 +44,8 @@ class Turns:
         self._patience = patience
         self._live: dict[str, LiveTurn] = {}
         self._closings: set[asyncio.Task[None]] = set()
+        self._past_turns: WeakValueDictionary[str, Telling] = WeakValueDictionary()
+        """Those that somebody reads again, so that all who do share one copy."""
         self._claims: dict[tuple[str, bytes], _Claim] = {}
         self.closing = False
 
@@ -61,6 +63,8 @@ class Turns:
         nothing is stored.
         """
         if ask.repetition is None:
+            if ask.goes_on:
+                raise _unknown_event()
             return await self._begin(ask), False
         name = (ask.account_id, ask.repetition.key_digest)
         while (claim := self._claims.get(name)) is not None:
@@ -114,7 +118,7 @@ class Turns:
             return
         _, late = await asyncio.wait(ending, timeout=grace)
         for turn in list(self._live.values()):
-            turn.cancel(STOPPED)
+            turn.stop()
         if late:
             await asyncio.wait(late)
 
@@ -128,7 +132,7 @@ class Turns:
         growing = await self._opened(opening, prompt, place)
         turn = LiveTurn(self._store, resolved.driver, growing, self._patience)
         if self.closing:  # by now
-            turn.cancel(STOPPED)
+            turn.stop()
         self._live[turn.id] = turn
         turn.task.add_done_callback(lambda _: self._live.pop(turn.id))
         return turn
@@ -159,6 +163,8 @@ class Turns:
 
     async def _begin_or_find(self, ask: Ask, repetition: Repetition) -> tuple[Telling, bool]:
         try:
+            if ask.goes_on:
+                raise _unknown_event()
             return await self._begin(ask), False
         except (BudgetExceeded, KeyTaken, Refusal, UnknownModel, ProviderError) as refusal:
             # Whether it came before is asked only here, since mostly it did not.
@@ -173,10 +179,21 @@ class Turns:
     async def _past(self, turn: Turn) -> Telling:
         if turn.outcome is None:
             raise _unsettled()
+        known = self._past_turns.get(turn.id)
+        if known is not None:
+            return known
         deltas = await self._store.replay(turn.id)
-        if deltas is None and turn.message_id is not None:
+        if deltas is None:
             raise Refusal("gone", "what was said in this turn is forgotten", code="replay_expired")
-        return Telling.past(turn, deltas or b"[]")
+        if len(deltas) > _LONG:
+            telling = await asyncio.to_thread(Telling.past, turn, deltas)
+        else:
+            telling = Telling.past(turn, deltas)
+        return self._past_turns.setdefault(turn.id, telling)
+
+
+_LONG = 500_000
+"""Bytes of deltas that are read apart, so that nobody else waits for it."""
 
 
 class _Claim:
@@ -195,6 +212,10 @@ def _check_same(repetition: Repetition, body_digest: bytes | None) -> None:
             code="idempotency_key_reused",
             repeatable=False,
         )
+
+
+def _unknown_event() -> Refusal:
+    return invalid("no turn was begun by this request, to go on with", code="unknown_event")
 
 
 def _unsettled() -> Refusal:

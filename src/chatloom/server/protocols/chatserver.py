@@ -9,7 +9,7 @@ from chatloom.server.identity import require_model
 from chatloom.server.models.driver import ModelInfo
 from chatloom.server.protocols import completions
 from chatloom.server.protocols.moments import iso_now
-from chatloom.server.protocols.repeats import attempt_key, repetition_of
+from chatloom.server.protocols.repeats import attempt_key
 from chatloom.server.protocols.voice import answer
 from chatloom.server.refusal import Refusal
 from chatloom.server.routes import Route
@@ -47,7 +47,6 @@ def _ask(
         parent_id=told.parent_message_id,
         metadata=metadata,
         attempt_key=attempt_key(call, body),
-        repetition=repetition_of(call, fields),
         told_as=completions.SEPARATE_USAGE if separate else "",
         unread=call.key.unread,
     )

@@ -228,9 +228,9 @@ class ChunkWriter:
     the connection can say where to go on.
     """
 
-    def __init__(self, turn: Telling, after: int = 0) -> None:
+    def __init__(self, turn: Telling, after: int, told_as: str) -> None:
         self._turn = turn
-        self._separate_usage = turn.about.told_as == SEPARATE_USAGE
+        self._separate_usage = told_as == SEPARATE_USAGE
         self._after = after
         self._number = 0
         self._begun: set[int] = set()
@@ -351,9 +351,11 @@ def _call(delta: ToolCall) -> wire.ChunkToolCall:
     )
 
 
-async def write_stream(turn: Telling, reader: Reader, after: int = 0) -> AsyncIterator[bytes]:
+async def write_stream(
+    turn: Telling, reader: Reader, after: int = 0, told_as: str = ""
+) -> AsyncIterator[bytes]:
     """Tell a turn as it lives. A failure is told, and then the answer has no end."""
-    writer = ChunkWriter(turn, after)
+    writer = ChunkWriter(turn, after, told_as)
     async for batch in reader:
         if not batch:
             yield HEARTBEAT

@@ -61,6 +61,10 @@ _PROVIDER: Mapping[ProblemKind, tuple[Kind, str]] = {
 }
 
 
+_PASSING: frozenset[ProblemKind] = frozenset({"rate_limited", "unavailable", "truncated"})
+"""What may be otherwise the next time."""
+
+
 def refusal_of(
     error: ProviderError,
     *,
@@ -80,7 +84,7 @@ def refusal_of(
         code=code,
         param=error.param,
         retry_after=error.retry_after,
-        repeatable=error.kind in {"rate_limited", "unavailable"} and not said_something,
+        repeatable=error.kind in _PASSING and not said_something,
         turn_id=turn_id,
         partial=partial,
     )
@@ -88,15 +92,14 @@ def refusal_of(
 
 def failure_of(turn: Telling) -> Refusal:
     """Why *turn*, which has failed, has no whole answer."""
-    partial = turn.answer.text
+    partial, said = turn.answer.text, turn.answer.said_something
     if turn.problem is not None:
-        said = turn.answer.said_something
         return refusal_of(turn.problem, turn_id=turn.id, partial=partial, said_something=said)
     return Refusal(
         "unavailable",
         turn.stopped or "the turn was cancelled",
         code="cancelled",
-        repeatable=False,
+        repeatable=turn.was_interrupted and not said,
         turn_id=turn.id,
         partial=partial,
     )
@@ -104,7 +107,7 @@ def failure_of(turn: Telling) -> Refusal:
 
 def over_budget(exceeded: BudgetExceeded) -> Refusal:
     """What a budget that cannot bear a turn means for the caller."""
-    left = f"{_WHOSE[exceeded.concern]} has ${Money.of(exceeded.left).usd} left"
+    left = f"{_WHOSE[exceeded.concern]} has ${Money.of(max(0, exceeded.left)).usd} left"
     if exceeded.wanted is None:
         why = "nobody knows what this model costs; give it a price in the configuration"
     else:

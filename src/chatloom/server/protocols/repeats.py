@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 
 import msgspec
+from msgspec.structs import replace
 
-from chatloom.core.http import JSON
 from chatloom.server.call import Call
+from chatloom.server.chat.ask import Ask
 from chatloom.server.refusal import invalid
 from chatloom.server.store.contract import Repetition
 
 HEADER = "idempotency-key"
 LONGEST_KEY = 255
-
-_MANNER = frozenset({"stream", "stream_options"})
-"""How an answer is wanted, which makes no other request."""
 
 
 def is_key(text: str) -> bool:
@@ -30,22 +27,26 @@ def key_of(call: Call) -> str | None:
     return key if key is not None and is_key(key) else None
 
 
-def repetition_of(call: Call, fields: Mapping[str, JSON]) -> Repetition | None:
-    """What tells a repetition of a request: its key, and all it asks but how it is told.
+def repeatable(call: Call, ask: Ask) -> Ask:
+    """Add to *ask* what tells a repetition of it, where it came with a key.
 
-    `None` where it came without a key. Raises `Refusal` for one that can be none.
+    That is the key, and all that is asked, but not by which key of the account
+    nor how its answer is wanted. Raises `Refusal` for an idempotency key that
+    can be none.
     """
     key = call.headers.get(HEADER)
     if key is None:
-        return None
+        return ask
     if not is_key(key):
         raise invalid(
-            f"an Idempotency-Key has 1 to {LONGEST_KEY} printable ASCII characters",
+            f"an Idempotency-Key has 1 to {LONGEST_KEY} printable ASCII characters, once",
             code="invalid_idempotency_key",
         )
-    asked = {name: value for name, value in fields.items() if name not in _MANNER}
-    body = hashlib.sha256(call.route.path.encode() + b"\n" + _sorted(asked)).digest()
-    return Repetition(hashlib.sha256(key.encode()).digest(), body)
+    asked = replace(
+        ask, key_id="", attempt_key="", streamed=False, told_as="", unread="cancel", goes_on=False
+    )
+    body = hashlib.sha256(_sorted(asked)).digest()
+    return replace(ask, repetition=Repetition(hashlib.sha256(key.encode()).digest(), body))
 
 
 def attempt_key(call: Call, body: bytes) -> str:

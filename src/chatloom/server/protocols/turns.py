@@ -74,7 +74,8 @@ def routes(voices: Mapping[str, Voice]) -> tuple[Route, ...]:
         """Answer ``GET /v1/turns/{turn_id}/events``."""
         turn = await call.services.turns.telling(call.key.account_id, _id(call))
         try:
-            return await stream(call, turn, voices[turn.about.protocol], repeated=True)
+            voice, told_as = voices[turn.about.protocol], turn.about.told_as
+            return await stream(call, turn, voice, told_as, repeated=True)
         except Refusal as failure:
             failure.repeatable = False  # what is settled does not change
             raise

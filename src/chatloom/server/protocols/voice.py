@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 
 import msgspec
+from msgspec.structs import replace
 
 from chatloom.server.call import BrokenOff, Call, Reply, StreamedReply
 from chatloom.server.chat.ask import Ask
@@ -12,7 +13,8 @@ from chatloom.server.chat.telling import Reader, Telling
 from chatloom.server.models.driver import ProviderError
 from chatloom.server.models.registry import UnknownModel
 from chatloom.server.protocols.envelopes import failure_of, over_budget, refusal_of, unknown_model
-from chatloom.server.refusal import invalid
+from chatloom.server.protocols.repeats import repeatable
+from chatloom.server.refusal import Refusal, invalid
 from chatloom.server.store.contract import BudgetExceeded
 
 FIRST_WORD = 10.0
@@ -26,8 +28,8 @@ class Voice(msgspec.Struct, frozen=True):
 
     whole: Callable[[Telling], object]
     """A settled turn in one piece, to be sent as JSON."""
-    stream: Callable[[Telling, Reader, int], AsyncIterator[bytes]]
-    """A turn as its reader hears it, from behind so many events on."""
+    stream: Callable[[Telling, Reader, int, str], AsyncIterator[bytes]]
+    """A turn as its reader hears it: from behind so many events on, told as he asked."""
 
 
 async def answer(call: Call, ask: Ask, voice: Voice) -> Reply | StreamedReply:
@@ -35,6 +37,7 @@ async def answer(call: Call, ask: Ask, voice: Voice) -> Reply | StreamedReply:
 
     Raises `Refusal`, also for a turn that failed.
     """
+    ask = replace(repeatable(call, ask), goes_on=_heard(call) != 0)
     try:
         turn, repeated = await call.services.turns.begin(ask)
     except UnknownModel as error:
@@ -44,7 +47,7 @@ async def answer(call: Call, ask: Ask, voice: Voice) -> Reply | StreamedReply:
     except BudgetExceeded as error:
         raise over_budget(error) from error
     if ask.streamed:
-        return await stream(call, turn, voice, repeated=repeated)
+        return await stream(call, turn, voice, ask.told_as, repeated=repeated)
     reader = call.reader(turn)
     await reader.end()
     if reader.has_left:
@@ -54,18 +57,22 @@ async def answer(call: Call, ask: Ask, voice: Voice) -> Reply | StreamedReply:
     return Reply(msgspec.json.encode(voice.whole(turn)), headers=_headers(turn, repeated))
 
 
-async def stream(call: Call, turn: Telling, voice: Voice, *, repeated: bool) -> StreamedReply:
-    """Tell *turn* as it comes; a *repeated* one from where its reader was.
+async def stream(
+    call: Call, turn: Telling, voice: Voice, told_as: str, *, repeated: bool
+) -> StreamedReply:
+    """Tell *turn* as it comes, from where its reader was.
 
     Raises `Refusal` for a turn that fails before its first word, while a
     status can still say so.
     """
-    after = _after(call, turn) if repeated else 0
+    after = _heard(call)
+    if after > len(turn.said):
+        raise _unknown_event()
     reader = call.reader(turn, after, silence=SILENCE)
     await reader.word(FIRST_WORD)
     if turn.failed and not turn.said:
         raise failure_of(turn)
-    return StreamedReply(voice.stream(turn, reader, after), _headers(turn, repeated))
+    return StreamedReply(voice.stream(turn, reader, after, told_as), _headers(turn, repeated))
 
 
 def _headers(turn: Telling, repeated: bool) -> list[tuple[bytes, bytes]]:
@@ -77,13 +84,16 @@ def _headers(turn: Telling, repeated: bool) -> list[tuple[bytes, bytes]]:
     return headers
 
 
-def _after(call: Call, turn: Telling) -> int:
-    """The event that the reader saw last, 0 for none. Raises `Refusal` for one not told yet."""
+def _heard(call: Call) -> int:
+    """The event that the reader heard last, 0 for none. Raises `Refusal` for no number."""
     told = call.headers.get("last-event-id") or call.query.get("after") or "0"
-    after = int(told) if told.isascii() and told.isdigit() and len(told) < _DIGITS else None
-    if after is None or after > len(turn.said):
-        raise invalid("this turn has told no such event", param="after", code="unknown_event")
-    return after
+    if not (told.isascii() and told.isdigit() and len(told) < _DIGITS):
+        raise _unknown_event()
+    return int(told)
+
+
+def _unknown_event() -> Refusal:
+    return invalid("this turn has told no such event", param="after", code="unknown_event")
 
 
 _DIGITS = 12

@@ -17,6 +17,8 @@ INFO = ModelInfo(
     capabilities=["chat", "streaming", "logprobs"],
 )
 MOST_CHOICES = 128
+MOST_TOKENS = 100_000
+"""Making more at once would keep everybody else waiting."""
 LONGEST_PROMPT = 1_000_000
 """Characters; counting tokens honestly takes its time."""
 
@@ -54,10 +56,13 @@ class Echo:
 
 def check(name: str, prompt: Prompt) -> None:
     """Raise `ProviderError` for what no offline model can obey, *name* being the one asked."""
-    faults.read(prompt.options)
+    options = faults.read(prompt.options)
     asked = prompt.parameters
     if not 1 <= asked.n <= MOST_CHOICES:
         message = f"{name} gives 1 to {MOST_CHOICES} choices"
+        raise ProviderError("rejected", message, param="n")
+    if (options.tokens or 0) * asked.n > MOST_TOKENS:
+        message = f"{name} says at most {MOST_TOKENS:,} tokens in all its choices"
         raise ProviderError("rejected", message, param="n")
     if sum(len(message.text) for message in prompt.messages) * asked.n > LONGEST_PROMPT:
         message = f"{name} reads at most {LONGEST_PROMPT:,} characters in all its choices"
