@@ -153,7 +153,7 @@ MISHAPS: list[list[Answer]] = [
     [Response(401, {}, b'{"error": {"message": "who are you?"}}')],
     [Response(503), Response(503)],
     [Response(200, {}, b"nonsense")],
-    [TransportError("lost")],
+    [TransportError("lost"), Response(404)],
     [ConnectError("refused"), TimedOut("too long")],
 ]
 

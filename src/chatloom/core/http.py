@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import msgspec
@@ -28,6 +28,10 @@ class Timeouts(msgspec.Struct, frozen=True):
     """For the next bytes, once connected."""
 
 
+def _never() -> bool:
+    return False
+
+
 class Break(msgspec.Struct, frozen=True):
     """Why a streamed answer has to be gone on with over another connection."""
 
@@ -36,6 +40,8 @@ class Break(msgspec.Struct, frozen=True):
     """When the connection was lost, by `Outside.now`."""
     times: int = 1
     """The how manieth time in a row, without anything new in between."""
+    is_over: Callable[[], bool] = _never
+    """Says whether nobody waits for the rest any more."""
 
 
 class Request(msgspec.Struct, frozen=True):

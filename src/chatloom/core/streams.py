@@ -6,9 +6,8 @@ ways: the reading saw the answer's own end; the answer said that it failed, or
 stopped without its end, and the error is raised once; or the caller closed it.
 However it ends, the connection is given back, also when it is merely dropped.
 
-Where the server has named the answer's turn, a lost connection is no end: the
-turn is followed over another one, behind the last event seen, as long as that
-brings anything new.
+A lost connection is no end where the answer can be gone on with over another
+one: see `chatloom.core.resuming`.
 """
 
 # A blocking stream is an async one, seen from outside:
@@ -28,10 +27,10 @@ from chatloom.core.errors import (
     TransportError,
     Truncated,
 )
-from chatloom.core.http import Break, Ending, Response
+from chatloom.core.http import Ending, Response
 from chatloom.core.inline import run_inline
 from chatloom.core.reading import Opening, Piece, Reading, Whole
-from chatloom.core.turns import Place
+from chatloom.core.resuming import Resuming
 
 if TYPE_CHECKING:
     from chatloom.core.http import Follower
@@ -48,6 +47,7 @@ class AsyncStream(Generic[Piece, Whole]):
     def __init__(self, opening: Opening, reading: Reading[Piece, Whole]) -> None:
         self._opening = opening
         self._reading = reading
+        self._resuming = Resuming(opening, reading)
         self._response: Response | None = None
         self._followers: tuple[Follower, ...] = ()
         self._later: tuple[Follower, ...] = ()
@@ -56,11 +56,8 @@ class AsyncStream(Generic[Piece, Whole]):
         self._taken = False
         self._interrupted = False
         self._cancelled = False
-        self._stopped = False
         self._resumed = False
         self._untaken = 0
-        self._in_vain = 0
-        self._event = reading.last_event_id
 
     @property
     def status_code(self) -> int | None:
@@ -83,12 +80,8 @@ class AsyncStream(Generic[Piece, Whole]):
 
         It has the form ``TURN:EVENT``; `None` where the server named no turn.
         """
-        place = self._place()
-        if place is None:
-            return None
-        if waiting := len(self._pieces) + self._untaken:
-            return str(Place(place.turn, self._reading.event_before(waiting)))
-        return str(place)
+        place = self._resuming.place_before(len(self._pieces) + self._untaken)
+        return None if place is None else str(place)
 
     async def collect(self) -> Whole:
         """Read to the end and return the whole answer, with what was read before.
@@ -113,19 +106,15 @@ class AsyncStream(Generic[Piece, Whole]):
 
         Whoever is reading finds the end. May be called at any time, from any task;
         an answer that is over stays as it is. Where the server names no turn, it
-        is the same as `close`.
+        is the same as `close`. Raises where the server could not be told: the stream
+        is closed all the same, and the answer may go on to cost until it is called
+        again, or the server gives up an answer that nobody reads.
         """
         self._cancelled = True
-        await self.close()
-        await self._stop()
-
-    async def _stop(self) -> None:
-        """Have the server stop the turn, once it is known."""
-        place, turns = self._place(), self._opening.turns
-        is_over = self._stopped or self._reading.complete
-        if turns is not None and place is not None and place.is_sound and not is_over:
-            await turns.cancel(place.turn)
-            self._stopped = True
+        try:
+            await self.close()
+        finally:  # also when a hook raises
+            await self._resuming.stop()
 
     def settled(self) -> Stream[Piece, Whole]:
         """Open the stream and offer it to a blocking caller."""
@@ -137,6 +126,7 @@ class AsyncStream(Generic[Piece, Whole]):
             try:
                 self._response = response = await self._opening.send()
                 self._followers = response.followers
+                self._resuming.begin(response)
             except BaseException:
                 self._over = True  # or the next look would send the request again
                 raise
@@ -144,7 +134,7 @@ class AsyncStream(Generic[Piece, Whole]):
                 self._taken = False
             if self._was_closed_meanwhile() and self._cancelled:
                 with suppress(ChatloomError):  # who cancelled it has gone on since
-                    await self._stop()
+                    await self._resuming.stop()
 
     def _was_closed_meanwhile(self) -> bool:
         """Give back at once what somebody closed while it was opened."""
@@ -208,14 +198,12 @@ class AsyncStream(Generic[Piece, Whole]):
         return pieces
 
     async def _go_on(self, cause: TransportError) -> None:
-        """Follow the turn over another connection; raise where that cannot be."""
-        response, turns, place = self._response, self._opening.turns, self._place()
+        """Read on over another connection; raise where that cannot be."""
+        response = self._response
         assert response is not None
-        if turns is None or place is None or not self._can_go_on(place, turns.most):
-            raise self._broken(str(cause)) from cause
         self._give_up(response)
         try:
-            again = await turns.go_on(place, Break(cause, turns.now(), self._in_vain))
+            again = await self._resuming.go_on(cause, lambda: self._over)
         except ChatloomError as error:
             if self._over:
                 return
@@ -225,26 +213,10 @@ class AsyncStream(Generic[Piece, Whole]):
         except BaseException:
             self._interrupt()
             raise
-        self._reading.restart()
         self._resumed = True
         self._later += again.followers
         response.arriving = again.arriving
         self._was_closed_meanwhile()
-
-    def _can_go_on(self, place: Place, most: int) -> bool:
-        """Count the breaks in a row without anything new, and say whether to try again."""
-        self._in_vain = 1 if place.event != self._event else self._in_vain + 1
-        self._event = place.event
-        # Without an event's number, what was seen could only be told again.
-        is_known = bool(place.event) or not self._reading.text
-        return is_known and place.is_sound and self._in_vain <= most
-
-    def _place(self) -> Place | None:
-        """How far the answer was read, where the server has named it."""
-        named = self._response.headers.get("x-chatloom-turn") if self._response else None
-        begun = self._opening.place
-        turn = named or (begun.turn if begun is not None else None)
-        return None if turn is None else Place(turn, self._reading.last_event_id)
 
     def _pass_on(self, pieces: Sequence[Piece], followers: Sequence[Follower]) -> None:
         try:
@@ -296,7 +268,7 @@ class AsyncStream(Generic[Piece, Whole]):
         error.status_code = error.status_code or response.status
         error.request_id = response.headers.get("x-request-id")
         error.attempts = response.attempts
-        if (place := self._place()) is not None:  # behind all of the text it tells
+        if (place := self._resuming.place) is not None:  # behind all of the text it tells
             error.resume_token = str(place)
         return self._opening.named(error)
 
@@ -424,7 +396,9 @@ class Stream(Generic[Piece, Whole]):
 
         Whoever is reading finds the end. May be called at any time, from any
         thread; an answer that is over stays as it is. Where the server names no
-        turn, it is the same as `close`.
+        turn, it is the same as `close`. Raises where the server could not be told:
+        the stream is closed all the same, and the answer may go on to cost until it
+        is called again, or the server gives up an answer that nobody reads.
         """
         run_inline(self._source.cancel())
 

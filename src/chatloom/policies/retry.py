@@ -1,27 +1,29 @@
 """Try again where that cannot take effect twice.
 
-| what happened              | a harmless request | a POST                                    |
-| -------------------------- | ------------------ | ----------------------------------------- |
-| it was never sent          | again              | again                                     |
-| 429                        | again              | again                                     |
-| 408                        | again              | not                                       |
-| 5xx                        | again              | where the SDK promises it                 |
-| the answer was lost        | again              | where promised, or the server honours keys |
-| ``x-should-retry`` is told | as told            | as told                                   |
+| what happened              | a harmless request | a POST                                   |
+| -------------------------- | ------------------ | ---------------------------------------- |
+| it was never sent          | again              | again                                    |
+| 429                        | again              | again                                    |
+| 408                        | again              | not                                      |
+| 5xx                        | again              | where the SDK promises it                |
+| the answer was lost        | again              | where promised, or the server heeds keys |
+| ``x-should-retry`` is told | as told            | as told                                  |
 
-Whether a server honours keys shows in its answers, which echo them. Where the very
-first answer was lost it is asked, by an ``OPTIONS`` at the same address, which does
-nothing anywhere. A 409 is repeated only on the server's word.
+Where the very first answer was lost, the server is asked whether it heeds keys; not
+where it took too long, or the caller would wait twice for nothing. A 409 is repeated
+only on the server's word.
 
 Nothing is repeated after the head of a streamed answer has arrived: such an answer
 is gone on with, by a request that waits here for its turn. As its server may just be
-starting anew, that is repeated for as long as an outage may take.
+starting anew, that is repeated for as long as an outage may take, unless its reader
+has left. An error that names the turn is its end, and settled: it does not change.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeAlias
 
 import msgspec
 
@@ -29,12 +31,16 @@ from chatloom.core.errors import ConnectError, TimedOut, TransportError
 from chatloom.core.http import Break, Request, Response
 from chatloom.core.outside import Outside
 from chatloom.core.wait import asked_wait
-from chatloom.policies.identify import KEY
+from chatloom.policies.heeding import Heeding
 
 _STARTING = frozenset({502, 503, 504})
 """What is told of a server that is not there, by whatever stands before it."""
 _SHORT = 2.0
 """The longest wait, in seconds, while somebody sits before half an answer."""
+_GLANCE = 0.25
+"""How often, in seconds, to look whether he still does."""
+
+_Outcome: TypeAlias = Response | TransportError
 
 
 class Retry:
@@ -67,7 +73,7 @@ class Retry:
         self._repeats_lost_posts = repeats_lost_posts
         self.on_retry = on_retry
         """Told of each repetition before its wait, with the wait's seconds."""
-        self._keys_honoured: bool | None = None  # nobody knows yet
+        self._keys = Heeding()
 
     async def __call__(self, request: Request, outside: Outside, /) -> Response:
         if request.resumes is not None:
@@ -75,74 +81,68 @@ class Retry:
         attempt = 1
         lost: TransportError | None = None
         while True:
-            failure: TransportError | None = None
-            response: Response | None = None
-            try:
-                if lost is not None and not await self._honours_keys(request, outside):
-                    lost.attempts = attempt - 1
-                    raise lost
-                response = await outside.send(_counted(request, attempt))
-            except TransportError as error:
-                if error is lost:
-                    raise
-                failure = error
-            else:
-                response.attempts = attempt
-                self._learn(request, response)
-                if response.status < 400:
-                    return response
-            delay = self._delay(request, response, failure, attempt, outside)
+            outcome = await self._outcome(_counted(request, attempt), outside)
+            if isinstance(outcome, Response) and outcome.status < 400:
+                return outcome
+            delay = await self._delay(request, outcome, attempt, outside)
             if delay is None:
-                if response is not None:
-                    return response
-                assert failure is not None
-                failure = lost or failure
-                failure.attempts = attempt
-                raise failure
-            if response is not None:
+                return _final(outcome, lost)
+            lost = _loss(request, outcome) or lost
+            if isinstance(outcome, Response):
                 with suppress(TransportError):
-                    await response.read()  # so that its connection serves again
-            if failure is not None and not self._repeats_loss(request, failure):
-                lost = lost or failure
-            if self.on_retry is not None:
-                cause = response or failure
-                assert cause is not None
-                self.on_retry(_counted(request, attempt), delay, cause)
-            await outside.sleep(delay)
+                    await outcome.read()  # so that its connection serves again
+            await self._wait(_counted(request, attempt), delay, outcome, outside)
             attempt += 1
+
+    async def _outcome(self, request: Request, outside: Outside) -> _Outcome:
+        """Send *request*, and tell what came of it."""
+        try:
+            response = await outside.send(request)
+        except TransportError as error:
+            error.attempts = request.attempt
+            return error
+        response.attempts = request.attempt
+        self._keys.learn(request, response)
+        return response
 
     async def _pause(self, request: Request, broken: Break, outside: Outside) -> None:
         """Wait before a broken answer is gone on with: the first time not at all."""
         delay = self._pause_before(broken.times - 1, outside) if broken.times > 1 else 0.0
         if request.deadline is not None and outside.now() + delay >= request.deadline:
             raise broken.cause
-        if self.on_retry is not None:
-            self.on_retry(request, delay, broken.cause)
-        if delay:
-            await outside.sleep(delay)
+        await self._wait(request, delay, broken.cause, outside)
 
-    def _delay(
-        self,
-        request: Request,
-        response: Response | None,
-        failure: TransportError | None,
-        attempt: int,
-        outside: Outside,
+    async def _wait(
+        self, request: Request, delay: float, cause: _Outcome, outside: Outside
+    ) -> None:
+        if self.on_retry is not None:
+            self.on_retry(request, delay, cause)
+        if (broken := request.resumes) is None:
+            await outside.sleep(delay)
+            return
+        while delay > 0 and not broken.is_over():
+            await outside.sleep(min(delay, _GLANCE))
+            delay -= _GLANCE
+        if broken.is_over():
+            raise broken.cause
+
+    async def _delay(
+        self, request: Request, outcome: _Outcome, attempt: int, outside: Outside
     ) -> float | None:
         """How long to wait before the next attempt; `None` for none."""
+        if request.resumes is not None and request.resumes.is_over():
+            return None
         most = self._max_retries if request.max_retries is None else request.max_retries
-        if attempt > most and not self._is_outage(request, response, failure, outside):
+        if attempt > most and not self._is_outage(request, outcome, outside):
             return None
-        if response is not None:
-            wanted = self._repeats_answer(request, response)
+        if isinstance(outcome, Response):
+            if not self._repeats_answer(request, outcome):
+                return None
+            delay = asked_wait(outcome.headers, outside.wall_time())
         else:
-            wanted = self._repeats_loss(request, failure) or self._might_honour_keys(request)
-        if not wanted:
-            return None
-        if response is not None:
-            delay = asked_wait(response.headers, outside.wall_time())
-        else:
-            delay = failure.retry_after if failure is not None else None
+            if not await self._repeats_loss(request, outcome, outside):
+                return None
+            delay = outcome.retry_after
         if delay is None:
             delay = self._pause_before(attempt, outside)
             if request.resumes is not None:
@@ -156,26 +156,22 @@ class Retry:
         longest = min(self._first_delay * doubled, self._longest_delay)
         return longest * (1 - outside.random() / 4)
 
-    def _is_outage(
-        self,
-        request: Request,
-        response: Response | None,
-        failure: TransportError | None,
-        outside: Outside,
-    ) -> bool:
+    def _is_outage(self, request: Request, outcome: _Outcome, outside: Outside) -> bool:
         """Whether somebody waits for the rest of an answer, and its server is just not there."""
         broken = request.resumes
         if broken is None or outside.now() >= broken.since + self._outage:
             return False
-        if response is not None:
-            return response.status in _STARTING
+        if isinstance(outcome, Response):
+            return outcome.status in _STARTING
         # What stands before a server that is not there may also accept, and hang up.
-        return isinstance(failure, ConnectError) or not isinstance(failure, TimedOut)
+        return isinstance(outcome, ConnectError) or not isinstance(outcome, TimedOut)
 
     def _repeats_answer(self, request: Request, response: Response) -> bool:
         told = response.headers.get("x-should-retry")
         if told in {"true", "false"}:
             return told == "true"
+        if request.method == "GET" and "x-chatloom-turn" in response.headers:
+            return False  # so did the turn end, and it will not end otherwise
         status = response.status
         if status == 429:
             return True
@@ -183,28 +179,31 @@ class Retry:
             return request.is_idempotent
         return status >= 500 and (request.is_idempotent or self._repeats_failed_posts)
 
-    def _repeats_loss(self, request: Request, failure: TransportError | None) -> bool:
-        if isinstance(failure, ConnectError) or request.is_idempotent:
+    async def _repeats_loss(
+        self, request: Request, failure: TransportError, outside: Outside
+    ) -> bool:
+        if isinstance(failure, ConnectError) or request.is_idempotent or self._repeats_lost_posts:
             return True
-        keyed = self._keys_honoured and request.header(KEY) is not None
-        return keyed or self._repeats_lost_posts
+        if isinstance(failure, TimedOut):
+            return self._keys.covers(request)
+        return await self._keys.find_out(request, outside)
 
-    def _might_honour_keys(self, request: Request) -> bool:
-        return self._keys_honoured is None and request.header(KEY) is not None
 
-    async def _honours_keys(self, request: Request, outside: Outside) -> bool:
-        """Whether the server would take the same key for the same request."""
-        if self._keys_honoured is None:
-            asking = msgspec.structs.replace(request, method="OPTIONS", body=b"", streamed=False)
-            self._learn(request, await outside.send(asking))
-        return self._keys_honoured is True
+def _loss(request: Request, outcome: _Outcome) -> TransportError | None:
+    """Give the error behind which the request may have taken effect, and nobody knows."""
+    if isinstance(outcome, Response | ConnectError) or request.is_idempotent:
+        return None
+    return outcome
 
-    def _learn(self, request: Request, response: Response) -> None:
-        """Take note of whether the server echoes keys; an error may be somebody else's word."""
-        if KEY in response.headers:
-            self._keys_honoured = True
-        elif request.header(KEY) is not None and response.status < 400:
-            self._keys_honoured = self._keys_honoured or False
+
+def _final(outcome: _Outcome, lost: TransportError | None) -> Response:
+    """Answer, or raise; what may have taken effect is never said to have reached nobody."""
+    if isinstance(outcome, Response):
+        return outcome
+    if lost is not None and isinstance(outcome, ConnectError):
+        lost.attempts = outcome.attempts
+        raise lost
+    raise outcome
 
 
 def _counted(request: Request, attempt: int) -> Request:
