@@ -40,6 +40,13 @@ def turn(server: Live, key: Any) -> str:
     return answer.headers["x-chatloom-turn"]
 
 
+def test_no_line_of_a_table_ends_in_blanks(shell: Shell, turn: str) -> None:
+    for command in (["explain", turn], ["keys", "list"], ["models", "--dev"]):
+        lines = shell(*command).out.split("\n")
+        assert len(lines) > 2
+        assert [line for line in lines if line != line.rstrip()] == []
+
+
 def test_everything_is_told_of_a_settled_turn(shell: Shell, key: Any, turn: str) -> None:
     told = shell("explain", turn, "--json").json
     assert (told["id"], told["outcome"], told["running"]) == (turn, "complete", True)
@@ -144,7 +151,7 @@ def test_a_turn_that_failed_says_why_and_costs_nothing(
     assert [one["problem"] for one in told["attempts"]] == [told["problem"]]
     assert told["charge"]["usage"] is None
     assert [one["kind"] for one in told["charge"]["ledger"]] == ["reserve", "release"]
-    assert "nothing charged" in shell("explain", told["id"]).out
+    assert "unknown, and not charged" in shell("explain", told["id"]).out
 
 
 @pytest.mark.parametrize("name", ["nothing", "", "00000000", "chatcmpl-", "-", "%", "0" * 40])

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from chatloom.cli.shared import AsJSON, Database, at_desk, out, print_json, read_amount
+from chatloom.cli.shared import AsJSON, Database, at_desk, out, print_json, print_table, read_amount
 from chatloom.wire.chatloom import Budget, BudgetName, Money, NewBudget
 
 commands = typer.Typer(help="Limit what may be spent, in all.", no_args_is_help=True)
@@ -106,7 +106,7 @@ def list_budgets(db: Database = None, as_json: AsJSON = False) -> None:
     for budget in found.budgets:
         figures = (budget.amount, budget.spent, budget.reserved, budget.left)
         table.add_row(_words(budget), escape(budget.subject), *map(_figure, figures))
-    out.print(table)
+    print_table(table)
 
 
 def _figure(money: Money | None) -> str:

@@ -11,8 +11,8 @@ from chatloom.cli.shared import (
     Database,
     existing_database,
     failing_clearly,
-    out,
     print_json,
+    print_table,
 )
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def explain(
         return
     from chatloom.cli.explaining import shown
 
-    out.print(shown(found), soft_wrap=False)
+    print_table(shown(found), wrap=True)
 
 
 def _explain(database: Path, turn: str) -> Explanation:

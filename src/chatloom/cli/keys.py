@@ -16,6 +16,7 @@ from chatloom.cli.shared import (
     database_path,
     out,
     print_json,
+    print_table,
     read_amount,
 )
 from chatloom.wire.chatloom import Key, NewKey, Rotation
@@ -113,7 +114,7 @@ def list_keys(db: Database = None, as_json: AsJSON = False) -> None:
             _budget(key),
             "run on" if key.unread == "run" else "cancelled",
         )
-    out.print(table)
+    print_table(table)
 
 
 _COLUMNS = ("id", "name", "begins with", "scopes", "state", "last used", "budget left", "unread")

@@ -10,7 +10,14 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from chatloom.cli.shared import AsJSON, Config, failing_clearly, out, print_json, read_settings
+from chatloom.cli.shared import (
+    AsJSON,
+    Config,
+    failing_clearly,
+    print_json,
+    print_table,
+    read_settings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +46,7 @@ def models(
         table.add_row(
             escape(info.id), escape(info.provider), context, can, escape(info.description)
         )
-    out.print(table)
+    print_table(table)
 
 
 async def _find(settings: ServerSettings, dev: bool) -> Sequence[ModelInfo]:

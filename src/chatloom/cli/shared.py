@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import msgspec
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 
 from chatloom.core.errors import ChatloomError, SettingsError
@@ -39,6 +39,16 @@ AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")
 # In a pipe there is no width to fit into, and programs want tables uncut.
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 1000)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def print_table(table: RenderableType, *, wrap: bool = False) -> None:
+    """Print *table*; in a pipe, without the blanks that fill its lines up."""
+    if out.is_terminal:
+        out.print(table, soft_wrap=not wrap)
+        return
+    with out.capture() as captured:
+        out.print(table, soft_wrap=not wrap)
+    out.file.writelines(f"{line.rstrip()}\n" for line in captured.get().split("\n")[:-1])
 
 
 def database_path(given: Path | None, *, dev: bool = False) -> Path:
