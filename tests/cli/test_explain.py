@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -176,3 +178,22 @@ def test_a_crashs_turn_is_told_as_open(shell: Shell, tmp_path: Any) -> None:
     told = shell("explain", turn, "--db", str(killed.database), "--json").json
     assert (told["outcome"], told["running"]) == (None, False)
     assert "a crash left it" in shell("explain", turn, "--db", str(killed.database)).out
+    Live(killed.database).stop()
+    told = shell("explain", turn, "--db", str(killed.database), "--json").json
+    said = shell("explain", turn, "--db", str(killed.database)).out
+    assert (told["outcome"], told["attempts"]) == ("truncated", [])
+    assert "truncated by a crash" in said
+    assert "unknown: the server stopped" in said
+    assert "when the next server started" in said
+
+
+@pytest.mark.parametrize("column", ["usage", "request", "asked"])
+def test_what_is_damaged_leaves_the_rest_readable(tmp_path: Any, column: str) -> None:
+    shell, live = Shell(tmp_path), Live(tmp_path / "own.db")
+    turn = live.complete("Hello!").headers["x-chatloom-turn"]
+    live.stop()
+    with closing(sqlite3.connect(shell.database)) as connection, connection:
+        connection.execute(f"UPDATE turn SET {column} = x'7b'")
+    told = shell("explain", turn, "--json")
+    assert (told.code, told.json["place"]["grown"][0]["first_words"]) == (0, "Hello!")
+    assert shell("explain", turn).code == 0

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from chatloom.core.http import JSON
 from chatloom.wire.chatloom import Budget
-from chatloom.wire.explanation import Charge, Explanation, Grown, Price
+from chatloom.wire.explanation import Charge, Explanation, Grown, Price, Timing
 
 Line: TypeAlias = tuple[str, RenderableType]
 """What it is about, and what there is to say; both as markup."""
@@ -47,8 +47,13 @@ def _outcome(turn: Explanation) -> str:
             return "[yellow]running[/]"
         return "[yellow]open[/]: a crash left it; it is settled at the next start"
     colour = "green" if turn.outcome in _GOOD else "red"
-    after = _seconds(turn.timing.milliseconds)
-    return f"[{colour}]{turn.outcome}[/] after {after}"
+    after = "by a crash" if _crashed(turn) else f"after {_seconds(turn.timing.milliseconds)}"
+    return f"[{colour}]{turn.outcome}[/] {after}"
+
+
+def _crashed(turn: Explanation) -> bool:
+    """Whether its server stopped: how often it had asked by then, nobody knows."""
+    return turn.outcome == "truncated" and not turn.attempts
 
 
 def _lines(turn: Explanation) -> Iterator[Line]:
@@ -57,7 +62,7 @@ def _lines(turn: Explanation) -> Iterator[Line]:
         yield "problem", f"[red]{escape(turn.problem)}[/]{kind}"
     yield from _asker(turn)
     yield from _route(turn)
-    yield from _timing(turn)
+    yield from _timing(turn.timing, crashed=_crashed(turn))
     yield from _charge(turn.charge, settled=turn.outcome is not None)
     yield from _rules(turn)
     yield from _place(turn)
@@ -85,6 +90,8 @@ def _route(turn: Explanation) -> Iterator[Line]:
     way = turn.way
     stops = (way.model, way.provider, way.served_model or "?")
     yield "route", " → ".join(map(escape, stops))
+    if _crashed(turn):
+        yield "attempts", "unknown: the server stopped meanwhile"
     for one in turn.attempts:
         took = _seconds(one.milliseconds) if one.ended_at else "not ended"
         end = f"[red]{escape(one.problem)}[/]" if one.problem else "[green]answered[/]"
@@ -92,13 +99,13 @@ def _route(turn: Explanation) -> Iterator[Line]:
         yield "attempts", f"{one.number}. {asked}, {_clock(one.started_at)}, {took}: {end}"
 
 
-def _timing(turn: Explanation) -> Iterator[Line]:
-    timing = turn.timing
+def _timing(timing: Timing, *, crashed: bool) -> Iterator[Line]:
     yield "started", f"{timing.started_at[:10]} {_clock(timing.started_at)} UTC"
     if timing.first_token_milliseconds is not None:
         yield "spoke", f"after {_seconds(timing.first_token_milliseconds)}"
     if timing.ended_at is not None:
-        yield "ended", f"after {_seconds(timing.milliseconds)}"
+        late = ", when the next server started and settled it" if crashed else ""
+        yield "ended", f"after {_seconds(timing.milliseconds)}{late}"
 
 
 def _charge(charge: Charge, *, settled: bool) -> Iterator[Line]:
@@ -129,7 +136,8 @@ def _usage(charge: Charge, *, settled: bool) -> str:
     if charge.usage is None:
         if not settled:
             return "not known yet"
-        return "[yellow]unknown[/], and not charged" if charge.unknown else "none, nothing charged"
+        unknown = "[yellow]unknown[/], and not charged: nobody knows what the provider took"
+        return unknown if charge.unknown else "none, nothing charged"
     used = charge.usage
     prompt = f"{used.prompt_tokens:,} prompt" + _of_them(used.cached_tokens, "cached")
     completion = f"{used.completion_tokens:,} completion"

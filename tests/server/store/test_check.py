@@ -101,6 +101,22 @@ DAMAGE: dict[str, tuple[str, str, str]] = {
     ),
     "another price": ("UPDATE price SET prompt = 101", "turn", "not what its tokens cost"),
     "no usage": ("UPDATE turn SET usage = NULL", "turn", "nobody says for what"),
+    "unreadable usage": ("UPDATE turn SET usage = x'7b'", "turn", "its usage cannot be read"),
+    "unreadable request": (
+        "UPDATE turn SET request = x'7b'",
+        "turn",
+        "what was asked cannot be read",
+    ),
+    "unreadable question": (
+        "UPDATE turn SET outcome = NULL, asked = x'7b'",
+        "turn",
+        "what was asked cannot be read",
+    ),
+    "unreadable replay": (
+        "UPDATE replay SET deltas = x'7b'",
+        "replay",
+        "what was said cannot be read",
+    ),
     "another usage": (
         UNLOCK + "UPDATE ledger SET prompt_tokens = 11 WHERE kind = 'settle'",
         "turn",

@@ -66,10 +66,11 @@ async def _find(store: Store, named: wire.BudgetName) -> Budget:
 async def _check_subject(store: Store, named: wire.BudgetName) -> None:
     if named.concern == "key":
         if await store.key(named.subject) is None:
-            raise invalid("no such key", param="subject")
+            raise invalid(f"there is no key with the id {named.subject!r}", param="subject")
         return
     account, slash, name = named.subject.partition("/")
-    if (named.concern == "end_user") != bool(slash and name):
+    is_person = named.concern == "end_user"
+    if not account or (bool(slash), bool(name)) != (is_person, is_person):
         raise invalid("an end user is named ACCOUNT/NAME, an account by its id", param="subject")
     if not await store.keys(account):
         raise invalid("no such account", param="subject")

@@ -63,6 +63,10 @@ SELECT 'turn', t.id, 'its answer is not a stored message'
 FROM turn t LEFT JOIN message m ON m.id = t.message_id
 WHERE t.message_id IS NOT NULL AND m.id IS NULL
 UNION ALL
+SELECT 'turn', id, 'what was asked cannot be read' FROM turn
+WHERE NOT json_valid(CAST(request AS TEXT))
+    OR (outcome IS NULL AND asked <> x'' AND NOT json_valid(CAST(asked AS TEXT)))
+UNION ALL
 SELECT 'turn', id, 'it has one half of an idempotency key' FROM turn
 WHERE (key_digest IS NULL) <> (body_digest IS NULL)
 UNION ALL
@@ -79,6 +83,9 @@ GROUP BY turn_id HAVING min(number) <> 1 OR max(number) <> count(*)
 UNION ALL
 SELECT 'replay', r.turn_id, 'its turn is unknown or still open'
 FROM replay r LEFT JOIN turn t ON t.id = r.turn_id WHERE t.outcome IS NULL
+UNION ALL
+SELECT 'replay', turn_id, 'what was said cannot be read' FROM replay
+WHERE NOT json_valid(CAST(deltas AS TEXT))
 UNION ALL
 SELECT 'journal', j.turn_id, 'its turn is settled or unknown'
 FROM (SELECT DISTINCT turn_id FROM journal) j LEFT JOIN turn t ON t.id = j.turn_id

@@ -55,9 +55,13 @@ def _wrong_settlement(
     *figures: int | None,
 ) -> Iterator[str]:
     """Whether *settled* is what the usage costs at the price the turn was opened at."""
-    used = None if usage is None else _read_usage(usage)
-    if used is None:
+    if usage is None:
         yield "it was settled, and nobody says for what"
+        return
+    try:
+        used = _read_usage(usage)
+    except msgspec.MsgspecError as error:
+        yield f"its usage cannot be read: {error}"
         return
     counted = (used.prompt_tokens, used.completion_tokens, used.estimated)
     if counted != (prompt_tokens, completion_tokens, bool(estimated)):

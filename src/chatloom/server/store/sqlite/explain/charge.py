@@ -8,17 +8,19 @@ import msgspec
 
 from chatloom.server.models.driver import Usage
 from chatloom.server.protocols.moments import iso
-from chatloom.server.store.sqlite.explain.looking import row, rows
+from chatloom.server.store.sqlite.explain.looking import readable, row, rows
 from chatloom.server.store.sqlite.statements import statements
 from chatloom.wire import explanation as wire
 from chatloom.wire.chatloom import Budget, Money
 
 _MILLION = 1_000_000
 
+_read_usage = msgspec.json.Decoder(Usage).decode
+
 
 def charge_of(connection: sqlite3.Connection, turn: sqlite3.Row) -> wire.Charge:
     """Explain the money of *turn*."""
-    usage = None if turn["usage"] is None else msgspec.json.decode(turn["usage"], type=Usage)
+    usage = readable(turn["usage"], _read_usage, None)
     price = row(connection, "price", turn["price_id"])
     entries = [_entry(one) for one in rows(connection, "entries", turn["id"])]
     return wire.Charge(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from chatloom.server.chat.message import Message
-from chatloom.server.store.sqlite.explain.looking import rows
+from chatloom.server.store.sqlite.explain.looking import readable, rows
 from chatloom.wire import explanation as wire
 
 _FIRST_WORDS = 100
@@ -55,6 +55,7 @@ def _id_behind(turn: sqlite3.Row) -> str:
 
 def _grown(node: sqlite3.Row) -> wire.Grown:
     gone = node["deleted_at"] is not None
+    message = readable(node["body"], _read_message, _UNREADABLE)
     return wire.Grown(
         id=node["id"],
         parent_id=node["parent_id"],
@@ -62,18 +63,19 @@ def _grown(node: sqlite3.Row) -> wire.Grown:
         role=node["role"],
         hash=node["hash"].hex(),
         tokens=node["tokens"],
-        first_words="" if gone else _first_words(_read_message(node["body"])),
+        first_words="" if gone else _first_words(message),
         deleted=gone,
     )
 
 
 def asked_of(turn: sqlite3.Row) -> list[wire.Asked]:
     """How each message begins that an open turn was asked; what became of them is in the tree."""
-    kept = turn["asked"]
-    asked: list[Message] | _FirstSchema = _read_asked(kept) if kept else []
+    asked = readable(turn["asked"], _read_asked, [_UNREADABLE])
     messages = asked.new if isinstance(asked, _FirstSchema) else asked
     return [wire.Asked(role=one.role, first_words=_first_words(one)) for one in messages]
 
+
+_UNREADABLE = Message("?", "(unreadable)")
 
 _read_message = msgspec.json.Decoder(Message).decode
 _read_asked = msgspec.json.Decoder(list[Message] | _FirstSchema).decode

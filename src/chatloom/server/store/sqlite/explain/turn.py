@@ -15,9 +15,11 @@ from chatloom.server.lock import is_held
 from chatloom.server.protocols.moments import iso
 from chatloom.server.store.sqlite.connect import open_for_reading
 from chatloom.server.store.sqlite.explain.charge import charge_of
-from chatloom.server.store.sqlite.explain.looking import row, rows
+from chatloom.server.store.sqlite.explain.looking import readable, row, rows
 from chatloom.server.store.sqlite.explain.place import asked_of, place_of
 from chatloom.wire import explanation as wire
+
+_read_request = msgspec.json.Decoder(dict[str, JSON]).decode
 
 _SHOWN = 5
 """Turns named where a name fits several."""
@@ -79,7 +81,7 @@ def _explain(
         charge=charge_of(connection, turn),
         unread=turn["unread"] or "cancel",
         idempotency_key=turn["key_digest"] is not None,
-        request=msgspec.json.decode(turn["request"], type=dict[str, JSON]),
+        request=readable(turn["request"], _read_request, {"unreadable": True}),
         asked=asked_of(turn),
         journalled=turn["journalled"],
         replayable_until=iso(turn["replay_expires_at"]),
