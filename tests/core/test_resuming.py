@@ -48,6 +48,10 @@ def begun(*pieces: bytes | Exception) -> Response:
     return arriving(*pieces, x_chatloom_turn="t1")
 
 
+def kept(*pieces: bytes) -> Response:
+    return msgspec.structs.replace(begun(*pieces), attempts=0)
+
+
 def answers(script: tuple[Answer | Pieces, ...]) -> list[Answer]:
     """Make a body of each tuple: nobody reads one twice."""
     return [begun(*answer) if isinstance(answer, tuple) else answer for answer in script]
@@ -293,6 +297,17 @@ def test_a_token_goes_on_where_a_stream_broke_off(
     assert second.header("last-event-id") == "3"
 
 
+def test_a_token_waits_for_its_server_as_long_as_a_stream_does(tell: Tell) -> None:
+    told = tell(*[REFUSED, Response(503)] * 3, (A, DONE), token="t1:1")
+    assert (told.words, told.error) == (["a"], None)
+
+
+def test_a_streams_error_counts_all_that_was_sent(tell: Tell) -> None:
+    told = tell((ONCE, LOST), REFUSED, (UPON, LOST), Response(503), GONE)
+    assert told.error is not None
+    assert told.error.attempts == len(told.outside.requests) == 5
+
+
 def test_a_token_that_goes_on_nowhere_is_an_error_of_its_own(tell: Tell) -> None:
     told = tell(GONE, token="t1:1")
     assert isinstance(told.error, StatusError)
@@ -329,6 +344,9 @@ def test_a_token_stays_where_its_reader_left() -> None:
 
 def test_only_a_server_that_names_turns_gives_a_token() -> None:
     assert ToyClient(Engine(Sync, Scripted(arriving(ONCE, DONE)))).tell().resume_token is None
+    unsound = begun(ONCE, DONE)
+    unsound.headers = {"x-chatloom-turn": "../../x?y#"}
+    assert ToyClient(Engine(Sync, Scripted(unsound))).tell().resume_token is None
     unopened = AsyncToyClient(Engine(Async, Scripted())).tell()
     assert unopened.resume_token is None
 
@@ -411,7 +429,9 @@ def test_a_cancel_that_reaches_nobody_raises_and_frees_the_reader() -> None:
 
 
 @pytest.mark.parametrize(
-    "first", [arriving(ONCE, UPON, DONE), begun(ONCE + DONE)], ids=["no turn", "at the end"]
+    "first",
+    [arriving(ONCE, UPON, DONE), begun(ONCE + DONE), kept(ONCE, UPON, DONE)],
+    ids=["no turn", "at the end", "out of a cache"],
 )
 def test_cancelling_sends_nothing_where_nothing_runs(first: Response) -> None:
     outside = Scripted(first)
@@ -419,6 +439,13 @@ def test_cancelling_sends_nothing_where_nothing_runs(first: Response) -> None:
     next(stream)
     stream.cancel()
     assert (list(stream), len(outside.requests)) == ([], 1)
+
+
+def test_whoever_wants_the_whole_of_a_cancelled_answer_is_told() -> None:
+    stream = ToyClient(Engine(Sync, Scripted(begun(ONCE, DONE), Response(200)))).tell()
+    stream.cancel()
+    with pytest.raises(Truncated, match="cancelled"):
+        stream.collect()
 
 
 def test_a_closed_stream_can_still_be_cancelled() -> None:

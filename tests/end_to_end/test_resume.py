@@ -15,6 +15,7 @@ from chatserver_sdk import (
     AsyncChatServerClient,
     AsyncCompletionStream,
     ChatServerClient,
+    ChatServerConnectionError,
     NotFoundError,
     StreamInterruptedError,
     StreamTruncatedError,
@@ -227,6 +228,21 @@ def test_cancelling_from_another_task_stops_the_turn(live: Live) -> None:
             await stream.cancel()
 
     asyncio.run(main())
+
+
+def test_who_is_reading_is_freed_though_nobody_is_there_to_stop_the_turn(live: Live) -> None:
+    plan = in_turn(Fault("reset", 4000), Fault("refuse"))
+    with behind(live, plan) as proxy, ChatServerClient("resuming", proxy.url) as client:
+        stream = client.create_completion(LONG, ["hi"], stream=True)
+        reader = threading.Thread(target=lambda: list(stream))
+        reader.start()
+        until = time.monotonic() + PATIENCE
+        while proxy.done["refuse"] < 4 and time.monotonic() < until:
+            time.sleep(0.02)
+        with pytest.raises(ChatServerConnectionError):
+            stream.cancel()
+        reader.join(PATIENCE / 3)  # an outage is waited for three times as long
+        assert not reader.is_alive()
 
 
 async def read_all(stream: AsyncCompletionStream) -> list[str]:

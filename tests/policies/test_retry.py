@@ -35,8 +35,8 @@ KEPT = status(200, idempotency_key="k1")
 
 
 def going_on(times: int = 1, since: float = 1000.0, deadline: float | None = None) -> Request:
-    broken = Break(LOST, since, times)
-    return Request("GET", "/turns/t1/events", streamed=True, deadline=deadline, resumes=broken)
+    request = Request("GET", "/turns/t1/events", streamed=True, deadline=deadline)
+    return msgspec.structs.replace(request, resumes=Break(LOST, times), awaited_since=since)
 
 
 def result(outside: Scripted, request: Request, retry: Retry) -> int | TransportError:
@@ -278,6 +278,17 @@ def test_a_streamed_post_whose_head_was_lost_is_repeated_with_its_key() -> None:
 def test_honouring_keys_is_learnt_within_one_call_too() -> None:
     outside = Scripted(status(429, idempotency_key="k1"), LOST, OK)
     assert result(outside, KEYED, Retry()) == 200
+
+
+def test_what_is_marked_repeatable_is_repeated_when_it_is_lost() -> None:
+    request = Request("POST", "/turns/t1/cancel", repeatable=True)
+    assert result(Scripted(LOST, LATE, OK), request, Retry()) == 200
+
+
+@pytest.mark.parametrize("most", [0, 1])
+def test_whoever_wants_no_repetitions_waits_for_no_server(most: int) -> None:
+    request = Request("GET", "/turns/t1/events", awaited_since=1000.0, max_retries=most)
+    assert result(Scripted(*[REFUSED] * 9, OK), request, Retry()) == (200 if most else REFUSED)
 
 
 def test_attempts_are_told_by_the_answer() -> None:

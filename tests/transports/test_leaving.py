@@ -133,6 +133,30 @@ def test_a_parents_connection_survives_a_fork(blocking_mode: Mode) -> None:
 
 
 @posix_only
+def test_a_child_takes_nothing_of_its_parents_stream(mode: Mode) -> None:
+    def talk(peer: Peer) -> None:
+        peer.asked()
+        peer.say(CHUNKED, b"2\r\nhi\r\n0\r\n\r\n")
+
+    fork = """
+    async def main():
+        response = await outside.send(Request("GET", "/", streamed=True))
+        if not (child := os.fork()):
+            try:
+                await response.arriving.read()
+            except SettingsError as error:
+                print(error, flush=True)
+            os._exit(0)
+        os.waitpid(child, 0)
+        print(await response.arriving.read())
+    run(main())
+    """
+    with serving(talk) as server:
+        lines = said(mode, server.url, "from chatloom.core.errors import SettingsError", fork)
+    assert lines == ["this stream belongs to the parent process", "b'hi'"]
+
+
+@posix_only
 def test_a_child_does_not_touch_its_parents_stream(mode: Mode) -> None:
     """The two share a selector: a connection closed in the child is deaf in the parent."""
     forked = threading.Event()

@@ -36,8 +36,6 @@ class Break(msgspec.Struct, frozen=True):
     """Why a streamed answer has to be gone on with over another connection."""
 
     cause: TransportError
-    since: float
-    """When the connection was lost, by `Outside.now`."""
     times: int = 1
     """The how manieth time in a row, without anything new in between."""
     is_over: Callable[[], bool] = _never
@@ -61,6 +59,13 @@ class Request(msgspec.Struct, frozen=True):
     """When the whole call must be over, retries included, by `Outside.now`."""
     max_retries: int | None = None
     """How often to repeat it at most; `None` leaves that to the client's habit."""
+    repeatable: bool = False
+    """Whether sending it twice does no more than sending it once, whatever its method says."""
+    awaited_since: float | None = None
+    """Since when, by `Outside.now`, somebody waits for what goes on without him.
+
+    An outage of its server is waited for.
+    """
     attempt: int = 1
     """The how manieth time it is sent."""
     resumes: Break | None = None
@@ -90,7 +95,10 @@ class Request(msgspec.Struct, frozen=True):
     @property
     def is_idempotent(self) -> bool:
         """Whether sending it twice does no more than sending it once (RFC 9110, 9.2.2)."""
-        return self.method in {"GET", "HEAD", "PUT", "DELETE", "OPTIONS"}
+        return self.repeatable or self.method in _IDEMPOTENT
+
+
+_IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 
 
 class Arriving(Protocol):

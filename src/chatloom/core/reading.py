@@ -26,8 +26,6 @@ class Following(Protocol):
 
     async def cancel(self, turn: str) -> None: ...
 
-    def now(self) -> float: ...
-
 
 class Opening:
     """A request whose answer is wanted piece by piece, ready to be sent."""

@@ -91,7 +91,8 @@ class AsyncStream(Generic[Piece, Whole]):
         while await self._fill():
             self._pieces.clear()
         if not self._reading.complete:
-            raise self._truncated("it was closed before it was read to its end")
+            what = "cancelled" if self._cancelled else "closed"
+            raise self._truncated(f"it was {what} before it was read to its end")
         return self._reading.whole()
 
     async def close(self) -> None:
@@ -267,7 +268,7 @@ class AsyncStream(Generic[Piece, Whole]):
             return self._opening.named(error)
         error.status_code = error.status_code or response.status
         error.request_id = response.headers.get("x-request-id")
-        error.attempts = response.attempts
+        error.attempts = self._resuming.attempts
         if (place := self._resuming.place) is not None:  # behind all of the text it tells
             error.resume_token = str(place)
         return self._opening.named(error)

@@ -79,13 +79,12 @@ class Turns(Generic[Mode]):
 
     async def cancel(self, turn: str) -> None:
         """Stop a turn; one that is over stays as it is."""
-        await self._engine.send(self._asking("POST", f"{self._path}/{turn}/cancel"))
-
-    def now(self) -> float:
-        return self._engine.outside.now()
+        request = self._asking("POST", f"{self._path}/{turn}/cancel")
+        await self._engine.send(msgspec.structs.replace(request, repeatable=True))
 
     def _following(self, place: Place) -> Request:
         request = wanting_events(self._asking("GET", self.events_of(place.turn), streamed=True))
+        request = msgspec.structs.replace(request, awaited_since=self._engine.outside.now())
         return request.with_header("last-event-id", place.event) if place.event else request
 
     def _asking(self, method: str, path: str, *, streamed: bool = False) -> Request:

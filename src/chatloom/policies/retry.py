@@ -48,8 +48,8 @@ class Retry:
 
     Waits ``first_delay * 2**n`` seconds, at most *longest_delay*, less up to a
     quarter by chance; or what the server asks. Asked to wait longer than
-    *patience*, or past the request's deadline, it gives up at once. A broken answer
-    is waited for *outage* seconds where its server cannot be reached.
+    *patience*, or past the request's deadline, it gives up at once. The rest of
+    an answer is waited for *outage* seconds where its server cannot be reached.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class Retry:
         if request.resumes is not None and request.resumes.is_over():
             return None
         most = self._max_retries if request.max_retries is None else request.max_retries
-        if attempt > most and not self._is_outage(request, outcome, outside):
+        if attempt > most and not (most and self._is_outage(request, outcome, outside)):
             return None
         if isinstance(outcome, Response):
             if not self._repeats_answer(request, outcome):
@@ -145,7 +145,7 @@ class Retry:
             delay = outcome.retry_after
         if delay is None:
             delay = self._pause_before(attempt, outside)
-            if request.resumes is not None:
+            if request.awaited_since is not None:
                 delay = min(delay, _SHORT)
         too_late = request.deadline is not None and outside.now() + delay >= request.deadline
         return None if delay > self._patience or too_late else delay
@@ -158,8 +158,8 @@ class Retry:
 
     def _is_outage(self, request: Request, outcome: _Outcome, outside: Outside) -> bool:
         """Whether somebody waits for the rest of an answer, and its server is just not there."""
-        broken = request.resumes
-        if broken is None or outside.now() >= broken.since + self._outage:
+        since = request.awaited_since
+        if since is None or outside.now() >= since + self._outage:
             return False
         if isinstance(outcome, Response):
             return outcome.status in _STARTING

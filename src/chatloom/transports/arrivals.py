@@ -6,6 +6,7 @@ at any moment; what it does with its set, the interpreter does in one step.
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 
@@ -24,9 +25,12 @@ class Bound:
         self._request = request
         self._beyond = beyond
         self._turn = threading.Lock()
+        self._owner = os.getpid()
         self._reason: str | None = None
 
     async def read(self) -> bytes:
+        if self._owner != os.getpid():  # each of the two would get some of it
+            raise SettingsError("this stream belongs to the parent process")
         if not self._turn.acquire(blocking=False):
             raise SettingsError("this stream is being read already")
         try:
