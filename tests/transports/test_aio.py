@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import socket
 import threading
 import time
+from collections.abc import AsyncIterator
 
 import pytest
 
 from chatloom.core.errors import TransportError
-from chatloom.core.http import Request, Timeouts
+from chatloom.core.http import Arriving, Request, Timeouts
 from chatloom.core.outside import Outside
 from chatloom.transports.aio import AioTransport
 from chatloom.transports.aio import sessions as pools
@@ -147,3 +149,29 @@ def test_a_connection_that_still_owes_its_request_is_not_used(
             assert asyncio.run(ask_twice()) == b"/"
         finally:
             over.set()
+
+
+def test_a_tightly_packed_body_is_unpacked_piece_by_piece() -> None:
+    packed = gzip.compress(bytes(2**28))
+    assert len(packed) > 200_000
+
+    def talk(peer: Peer) -> None:
+        peer.asked()
+        head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n"
+        peer.say(head % len(packed) + packed)
+
+    async def sizes(outside: Outside) -> list[int]:
+        response = await outside.send(Request("GET", "/", streamed=True, timeouts=GET.timeouts))
+        await asyncio.sleep(0.2)  # all of it is there
+        assert response.arriving is not None
+        return [len(piece) async for piece in _pieces(response.arriving)]
+
+    with serving(talk) as server:
+        found = asyncio.run(sizes(AioTransport(server.url, environment={})))
+    assert sum(found) == 2**28
+    assert max(found) < 2**27
+
+
+async def _pieces(arriving: Arriving) -> AsyncIterator[bytes]:
+    while piece := await arriving.read():
+        yield piece

@@ -126,6 +126,10 @@ class AioCalls:
         return "".join(lines + self._proxy_lines).encode("ascii")
 
 
+MOST_PACKED = 64 * 1024
+"""Bytes that are unpacked at once: they may become a thousand times as many."""
+
+
 class AioArrival:
     """A body on its way over a connection that belongs to it until the end."""
 
@@ -220,7 +224,7 @@ class AioArrival:
 
     async def _piece(self, connection: Connection, idle: float | None) -> bytes:
         framing = self._framing
-        piece = await connection.receive(idle)
+        piece = await connection.receive(idle, None if self._coding is None else MOST_PACKED)
         if piece:
             piece = framing.feed(piece)
         elif self._connection is None:

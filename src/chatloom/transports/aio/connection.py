@@ -98,8 +98,8 @@ class Connection(asyncio.Protocol):
                 raise Garbled("the server went over to another protocol, unasked")
         raise Garbled("the server promises an answer again and again")
 
-    async def receive(self, idle: float | None) -> bytes:
-        """Take what is there, waiting for the first byte; ``b""`` at the end.
+    async def receive(self, idle: float | None, most: int | None = None) -> bytes:
+        """Take what is there, at *most* so much, waiting for the first byte; ``b""`` at the end.
 
         Raises `TimeoutError` after *idle* seconds of silence.
         """
@@ -109,8 +109,11 @@ class Connection(asyncio.Protocol):
         if unread:
             block = unread[0] if len(unread) == 1 else b"".join(unread)
             unread.clear()
-            self._size = 0
-            if self._paused and self._transport is not None:
+            if most is not None and len(block) > most:
+                unread.append(block[most:])
+                block = block[:most]
+            self._size -= len(block)
+            if not unread and self._paused and self._transport is not None:
                 self._paused = False
                 self._transport.resume_reading()
             return block
