@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -205,17 +204,3 @@ def test_two_keys_are_none(live: Live) -> None:
     twice = [("Idempotency-Key", "one"), ("Idempotency-Key", "two")]
     refused = live.complete("Hello!", headers=twice)
     assert (refused.status, refused.error["code"]) == (400, "invalid_idempotency_key")
-
-
-def test_a_caller_who_was_told_nothing_may_ask_again_when_the_server_stopped(
-    tmp_path: Path,
-) -> None:
-    server = Live(tmp_path / "chatloom.db", "--grace", "0.2")
-    with ThreadPoolExecutor() as crowd:
-        waiting = crowd.submit(server.complete, "Hello!", model="loom/scribe?stall=0&idle=60")
-        while server.counts()["turn"] == 0:
-            pass
-        server.stop()
-        told = waiting.result()
-    assert (told.status, told.error["code"]) == (503, "cancelled")
-    assert told.headers["x-should-retry"] == "true"
