@@ -20,7 +20,7 @@ from chatloom.transports.framing import Chunked, Framing, Sized, UntilClosed
 from chatloom.transports.headers import NAME
 
 MOST_LINES = 128
-"""Headers, as many as aiohttp takes."""
+"""Headers, as many as others take."""
 
 _START = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2}) ?")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
