@@ -159,6 +159,9 @@ def test_a_database_in_use_is_no_target(shell: Shell, target: Path) -> None:
 def test_a_target_that_cannot_be_is_refused(shell: Shell, tmp_path: Path) -> None:
     run = shell("backup", str(tmp_path))
     assert (run.code, "is a folder" in run.err) == (1, True)
+    for name in ("", "-"):
+        run = shell("backup", "--", name)
+        assert (run.code, "names no file" in run.err) == (2, True)
     run = shell("backup", str(tmp_path / "none" / "x.db"))
     assert (run.code, "there is no folder" in run.err) == (1, True)
     run = shell("backup", str(tmp_path / "x.db"), "--db", str(tmp_path / "absent.db"))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 
 import pytest
 
@@ -86,6 +88,26 @@ def test_a_terminal_is_coloured_unless_it_wants_none(shell: Shell, command: list
     command = [*command, "--db", str(shell.database)]
     assert COLOUR.search(on_a_terminal(shell, command))
     assert not COLOUR.search(on_a_terminal(shell, command, NO_COLOR="1"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
+@pytest.mark.parametrize("columns", [50, 80, 300])
+def test_no_id_is_ever_cut(shell: Shell, columns: int) -> None:
+    key = shell("keys", "create", "narrow", "--json").json
+    shell("budgets", "set", "5", "--account", key["account_id"])
+    for command in ("keys", "budgets"):
+        where = ["--db", str(shell.database)]
+        told = on_a_terminal(shell, [command, "list", *where], COLUMNS=str(columns))
+        assert key["account_id"] in told
+        assert command == "budgets" or key["id"] in told
+
+
+def test_what_is_stored_says_nothing_to_the_terminal(shell: Shell) -> None:
+    """Names were not always looked at."""
+    shell("keys", "create", "plain")
+    with closing(sqlite3.connect(shell.database)) as connection, connection:
+        connection.execute("UPDATE api_key SET name = ?", ("a\nb\x1b[31mred",))
+    assert r"a\nb\x1b[31mred" in shell("keys", "list").out
 
 
 def test_models_are_listed(shell: Shell) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from chatloom.cli.shared import (
     AsJSON,
     Database,
     err,
+    escape,
     existing_database,
     failing_clearly,
     out,
@@ -32,6 +32,8 @@ def backup(
 
     DEST is a database like the one it was made of; it is whole, or not there.
     """
+    if destination in (Path(), Path("-")):
+        raise typer.BadParameter(f"{str(destination)!r} names no file to be made")
     target = destination.absolute()
     with failing_clearly():
         made = _make(existing_database(db), target, replace=force)

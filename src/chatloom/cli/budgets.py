@@ -6,10 +6,18 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from chatloom.cli.shared import AsJSON, Database, at_desk, out, print_json, print_table, read_amount
+from chatloom.cli.shared import (
+    AsJSON,
+    Database,
+    at_desk,
+    err,
+    escape,
+    out,
+    print_json,
+    print_rows,
+    read_amount,
+)
 from chatloom.wire.chatloom import Budget, BudgetName, Money, NewBudget
 
 commands = typer.Typer(help="Limit what may be spent, in all.", no_args_is_help=True)
@@ -46,7 +54,7 @@ def set_budget(
     whose = _whose(account, key, end_user, end_users)
     with at_desk(db) as desk:
         made = desk.set_budget(msgspec.convert({**whose, "usd": usd}, NewBudget))
-    _tell(made, as_json, "limited to")
+    _tell(made, as_json, f"limited to [bold]{made.amount}[/]{_rest(made)}")
 
 
 @commands.command("remove")
@@ -62,7 +70,7 @@ def remove_budget(
     whose = _whose(account, key, end_user, end_users)
     with at_desk(db) as desk:
         removed = desk.remove_budget(msgspec.convert(whose, BudgetName))
-    _tell(removed, as_json, "no longer limited to")
+    _tell(removed, as_json, f"no longer limited to {removed.amount}")
 
 
 def _whose(
@@ -80,8 +88,7 @@ def _tell(budget: Budget, as_json: bool, how: str) -> None:
     if as_json:
         print_json(budget)
         return
-    whose = f"{_words(budget)} {escape(budget.subject)}"
-    out.print(f"{whose}: {how} [bold]{budget.amount}[/]{_rest(budget)}")
+    out.print(f"{_words(budget)} {escape(budget.subject)}: {how}")
 
 
 def _rest(budget: Budget) -> str:
@@ -100,13 +107,18 @@ def list_budgets(db: Database = None, as_json: AsJSON = False) -> None:
     if as_json:
         print_json(found)
         return
-    table = Table(box=None, header_style="bold")
-    for column in ("concerns", "", "budget", "spent", "reserved", "left"):
-        table.add_column(column, justify="left" if column in {"concerns", ""} else "right")
-    for budget in found.budgets:
-        figures = (budget.amount, budget.spent, budget.reserved, budget.left)
-        table.add_row(_words(budget), escape(budget.subject), *map(_figure, figures))
-    print_table(table)
+    if found.budgets:
+        print_rows(_COLUMNS, [_row(budget) for budget in found.budgets])
+    else:
+        err.print("there are no budgets")
+
+
+_COLUMNS = ("whose", "of", "budget", "spent", "reserved", "left")
+
+
+def _row(budget: Budget) -> tuple[str, ...]:
+    figures = (budget.amount, budget.spent, budget.reserved, budget.left)
+    return (_words(budget), escape(budget.subject), *map(_figure, figures))
 
 
 def _figure(money: Money | None) -> str:

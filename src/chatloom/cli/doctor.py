@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import typer
-from rich.markup import escape
 
 from chatloom.cli.shared import (
     AsJSON,
     Database,
+    escape,
     existing_database,
     failing_clearly,
     out,

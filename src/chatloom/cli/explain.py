@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 def explain(
     turn: Annotated[
-        str, typer.Argument(help="A turn's id, its completion's id, or how either begins.")
+        str,
+        typer.Argument(
+            metavar="TURN", help="A turn's id, its completion's id, or how either begins."
+        ),
     ],
     db: Database = None,
     as_json: AsJSON = False,

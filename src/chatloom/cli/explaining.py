@@ -8,10 +8,10 @@ from typing import TypeAlias
 
 import msgspec
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from chatloom.cli.shared import escape
 from chatloom.core.http import JSON
 from chatloom.wire.chatloom import Budget
 from chatloom.wire.explanation import Charge, Explanation, Grown, Price, Timing

@@ -6,29 +6,30 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from chatloom.cli.shared import (
     AsJSON,
     Database,
     at_desk,
     database_path,
+    escape,
     out,
     print_json,
-    print_table,
+    print_rows,
     read_amount,
 )
-from chatloom.wire.chatloom import Key, NewKey, Rotation
+from chatloom.wire.chatloom import Key, Name, NewKey, Rotation
 
 commands = typer.Typer(help="Make, list, rotate and revoke API keys.", no_args_is_help=True)
 
-Id = Annotated[str, typer.Argument(help="The key's id , not its name; see `chatloom keys list`.")]
+Id = Annotated[
+    str, typer.Argument(metavar="ID", help="The key's id, not its name; see `chatloom keys list`.")
+]
 
 
 @commands.command("create")
 def create(
-    name: Annotated[str, typer.Argument(help="What it is for.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", parser=_read_name, help="What it is for.")],
     account: Annotated[
         str | None, typer.Option(help="An account's id; by default a new account.")
     ] = None,
@@ -100,24 +101,34 @@ def list_keys(db: Database = None, as_json: AsJSON = False) -> None:
     if as_json:
         print_json(found)
         return
-    table = Table(box=None, header_style="bold")
-    for column in _COLUMNS:
-        table.add_column(column, no_wrap=column == "id")
-    for key in found.keys:
-        table.add_row(
-            key.id,
-            escape(key.name),
-            key.hint,
-            ", ".join(key.scopes),
-            _state(key),
-            key.last_used_at or "-",
-            _budget(key),
-            "run on" if key.unread == "run" else "cancelled",
-        )
-    print_table(table)
+    print_rows(_COLUMNS, [_row(key) for key in found.keys])
 
 
-_COLUMNS = ("id", "name", "begins with", "scopes", "state", "last used", "budget left", "unread")
+_COLUMNS = (
+    "name",
+    "id",
+    "account",
+    "begins with",
+    "scopes",
+    "state",
+    "last used",
+    "budget left",
+    "unread turns",
+)
+
+
+def _row(key: Key) -> tuple[str, ...]:
+    return (
+        escape(key.name),
+        key.id,
+        escape(key.account_id),
+        key.hint,
+        ", ".join(key.scopes),
+        _state(key),
+        key.last_used_at or "-",
+        _budget(key),
+        "run on" if key.unread == "run" else "are cancelled",
+    )
 
 
 def _budget(key: Key) -> str:
@@ -132,6 +143,16 @@ def _state(key: Key) -> str:
     if key.expires_at:
         return f"until {key.expires_at[:10]}"
     return "[yellow]dev[/]" if key.dev else "[green]active[/]"
+
+
+def _read_name(text: str) -> str:
+    """A name as it may be given; else say what one looks like."""
+    try:
+        return msgspec.convert(text, Name)
+    except msgspec.ValidationError:
+        raise typer.BadParameter(
+            f"{text!r} is no name; that has 1 to 200 characters, all of them visible"
+        ) from None
 
 
 def _show_new(key: Key, as_json: bool) -> None:

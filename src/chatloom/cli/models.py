@@ -7,12 +7,12 @@ import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from chatloom.cli.shared import (
     AsJSON,
     Config,
+    escape,
     failing_clearly,
     print_json,
     print_table,

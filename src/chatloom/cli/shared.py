@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import msgspec
 import typer
 from rich.console import Console, RenderableType
-from rich.markup import escape
+from rich.markup import escape as escape_markup
+from rich.measure import Measurement
+from rich.table import Table
 
 from chatloom.core.errors import ChatloomError, SettingsError
 from chatloom.server.settings import ServerSettings, load
@@ -39,6 +41,37 @@ AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")
 # In a pipe there is no width to fit into, and programs want tables uncut.
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 1000)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def escape(text: str) -> str:
+    """Make *text*, whoever wrote it, plain: neither markup nor word to the terminal."""
+    shown = (one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    return escape_markup("".join(shown))
+
+
+def print_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print *rows*, the first column being their names: as a table, else as a block for each.
+
+    Nothing is ever cut: ids are there to be copied.
+    """
+    table = Table(box=None, header_style="bold")
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    if not out.is_terminal or _width(table) <= out.width:
+        print_table(table)
+        return
+    label = max(map(len, columns))
+    for name, *rest in rows:
+        out.print(f"[bold]{name}[/]")
+        for column, text in zip(columns[1:], rest, strict=True):
+            out.print(f"  {column:{label}}  {text}")
+
+
+def _width(table: Table) -> int:
+    endless = out.options.update(max_width=10_000)
+    return Measurement.get(out, endless, table).maximum
 
 
 def print_table(table: RenderableType, *, wrap: bool = False) -> None:
@@ -113,7 +146,8 @@ def read_amount(text: str) -> str:
 
 def fail(message: str) -> NoReturn:
     """Say why on standard error, and exit with 1."""
-    err.print(f"[bold red]chatloom:[/] {escape(message)}")
+    lines = "\n".join(map(escape, message.split("\n")))
+    err.print(f"[bold red]chatloom:[/] {lines}")
     raise typer.Exit(1)
 
 

@@ -17,6 +17,15 @@ USD: TypeAlias = Annotated[
         description="US dollars, less than a million, as exact decimal text: `5`, `0.25`.",
     ),
 ]
+Name: TypeAlias = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=200,
+        pattern=r"^(?![\s\S]*[\x00-\x1f\x7f-\x9f])",
+        description="What people call it, in one line.",
+    ),
+]
 Unread: TypeAlias = Literal["cancel", "run"]
 Concern: TypeAlias = Literal["account", "key", "end_user", "end_users"]
 
@@ -163,7 +172,7 @@ class NewKey(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     turns when nobody reads them for a while.
     """
 
-    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    name: Name
     account_id: str | None = None
     scopes: list[str] = msgspec.field(default_factory=lambda: ["chat", "models"])
     models: list[str] | None = None
