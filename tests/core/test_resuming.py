@@ -375,6 +375,12 @@ def test_a_cancel_that_did_not_arrive_may_be_asked_again() -> None:
     assert [str(request) for request in outside.requests[1:]] == [STOP, STOP]
 
 
+def test_a_cancel_whose_answer_was_lost_is_repeated() -> None:
+    outside = Scripted(begun(ONCE, DONE), LATE, LOST, Response(200))
+    ToyClient(Engine(Sync, outside, [Identify(), Retry()], manner=PATIENT)).tell().cancel()
+    assert [str(request) for request in outside.requests[1:]] == [STOP] * 3
+
+
 def test_a_hook_that_fails_keeps_no_turn_running() -> None:
     class Failing(Notes):
         def over(self, ending: Ending) -> None:
@@ -388,27 +394,40 @@ def test_a_hook_that_fails_keeps_no_turn_running() -> None:
 
 
 class Outage(Scripted):
-    """Reaches nobody after its first answer; *meanwhile* happens within the second wait."""
+    """Reaches nobody after its first answer; *meanwhile* happens within the second wait.
 
-    def __init__(self, meanwhile: Callable[[], Coroutine[None, None, object]]) -> None:
+    Or where *early*, within the attempt before it.
+    """
+
+    def __init__(
+        self, meanwhile: Callable[[], Coroutine[None, None, object]], *, early: bool = False
+    ) -> None:
         super().__init__(begun(ONCE, LOST), *[REFUSED] * 99)
         self._meanwhile = meanwhile
+        self._early = early
+
+    async def send(self, request: Request) -> Response:
+        if self._early and len(self.requests) == 2:
+            await self._meanwhile()
+        return await super().send(request)
 
     async def sleep(self, seconds: float) -> None:
         await super().sleep(seconds)
-        if len(self.slept) == 4:
+        if not self._early and len(self.slept) == 4:
             await self._meanwhile()
 
 
-def test_closing_a_stream_frees_its_reader_during_an_outage() -> None:
+@pytest.mark.parametrize(("early", "slept", "told"), [(False, 1.0, 3), (True, 0.5, 2)])
+def test_closing_a_stream_frees_its_reader_during_an_outage(
+    early: bool, slept: float, told: int
+) -> None:
     async def main() -> None:
         notes = Notes()
-        outside = Outage(lambda: stream.close())
+        outside = Outage(lambda: stream.close(), early=early)
         retry = Retry(on_retry=notes.repeated)
         stream = AsyncToyClient(Engine(Async, outside, [retry], manner=PATIENT)).tell()
         assert [word async for word in stream] == ["once"]
-        assert sum(outside.slept) == 1.0
-        assert (len(outside.requests), len(notes.told)) == (3, 3)
+        assert (sum(outside.slept), len(notes.told), len(outside.requests)) == (slept, told, 3)
 
     asyncio.run(main())
 
