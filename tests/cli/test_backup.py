@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from chatloom.server.store.sqlite.connect import APPLICATION_ID
+from chatloom.server.store.sqlite.statements import migrations
 from support.commands import Shell
 from support.live import Live
 
@@ -132,6 +134,22 @@ def test_what_is_there_is_replaced_by_force_alone(shell: Shell, target: Path) ->
     assert target.read_text() == "precious"
     assert shell("backup", str(target), "--force").code == 0
     assert target.read_bytes().startswith(b"SQLite format 3")
+
+
+def test_an_older_database_is_saved_as_it_is(tmp_path: Path, target: Path) -> None:
+    """Before the first start after an upgrade, when it is wanted most."""
+    shell = Shell(tmp_path)
+    (number, first), *_ = migrations()
+    version = f"PRAGMA user_version={number}; PRAGMA application_id={APPLICATION_ID};"
+    tamper(shell.database, first + version + "INSERT INTO account VALUES ('a', 'old', 0, 1)")
+    run = shell("backup", str(target))
+    assert (run.code, "hashes and money were not" in run.out) == (0, True)
+    with closing(sqlite3.connect(target)) as copy:
+        assert copy.execute("PRAGMA user_version").fetchone() == (number,)
+        assert copy.execute("SELECT name FROM account").fetchone() == ("old",)
+    assert f"of schema {number}" in shell("doctor").err
+    tamper(shell.database, "PRAGMA user_version=99")
+    assert "of schema 99" in shell("backup", str(target), "--force").err
 
 
 @pytest.mark.parametrize("ending", ["", "-wal", "-shm", ".lock", "-journal"])

@@ -40,7 +40,10 @@ def backup(
     if as_json:
         print_json(made)
         return
-    counted = ", ".join(f"{count:,} {what}" for what, count in made.checked.items())
+    if not made.checked:
+        counted = "that it is whole; hashes and money were not, as an older chatloom wrote it"
+    else:
+        counted = ", ".join(f"{count:,} {what}" for what, count in made.checked.items())
     out.print(f"[bold green]saved[/] {escape(str(target))} ({made.bytes / 1e6:,.1f} MB)")
     out.print(f"  checked in the copy: {counted}")
 

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from chatloom.core.errors import SettingsError
 from chatloom.server.store.contract import Health
-from chatloom.server.store.sqlite.check import check_file
+from chatloom.server.store.sqlite.check import check_copy
 from chatloom.server.store.sqlite.connect import open_for_reading
 
 if sys.platform == "darwin":
@@ -47,7 +47,7 @@ def back_up(database: Path, target: Path, *, replace: bool, progress: Progress) 
     copy = _new_file_beside(target)
     try:
         _copy(database, copy, progress)
-        health = check_file(copy)
+        health = check_copy(copy)
         if health.problems:
             raise Damaged(database, health)
         _sync(copy)
@@ -99,7 +99,7 @@ def _copy(database: Path, copy: Path, progress: Progress) -> None:
 
     SQLite's backup API takes half the time, and copies the remains of deleted rows too.
     """
-    with closing(open_for_reading(database)) as connection:
+    with closing(open_for_reading(database, older=True)) as connection:
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         (size,) = connection.execute("PRAGMA page_size").fetchone()
 

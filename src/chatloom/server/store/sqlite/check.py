@@ -14,8 +14,8 @@ from chatloom.server.store.contract import Health, Problem
 from chatloom.server.store.sqlite import rows
 from chatloom.server.store.sqlite.check_files import list_surroundings, list_waste
 from chatloom.server.store.sqlite.check_money import check_charges, list_overruns
-from chatloom.server.store.sqlite.connect import open_for_reading
-from chatloom.server.store.sqlite.statements import statements
+from chatloom.server.store.sqlite.connect import open_for_reading, schema_of
+from chatloom.server.store.sqlite.statements import migrations, statements
 
 
 def check_file(path: Path) -> Health:
@@ -27,6 +27,17 @@ def check_file(path: Path) -> Health:
     with closing(open_for_reading(path)) as connection:
         health = check(connection)
     return msgspec.structs.replace(health, notes=[*surroundings, *health.notes])
+
+
+def check_copy(path: Path) -> Health:
+    """Check a copy; of one of an older schema, whose hashes we cannot read, only that it is whole.
+
+    Nothing is counted in the latter.
+    """
+    with closing(open_for_reading(path, older=True)) as connection:
+        if schema_of(connection) < migrations()[-1][0]:
+            return Health({}, [], [*_torn(connection), *_dangling(connection)])
+    return check_file(path)
 
 
 def check(connection: sqlite3.Connection) -> Health:

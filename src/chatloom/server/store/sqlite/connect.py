@@ -41,10 +41,11 @@ def _set_up(connection: sqlite3.Connection, read_only: bool) -> None:
         connection.execute("PRAGMA query_only=ON")
 
 
-def open_for_reading(path: Path) -> sqlite3.Connection:
+def open_for_reading(path: Path, *, older: bool = False) -> sqlite3.Connection:
     """Open a database without changing anything about it; what SQLite adds goes when it is closed.
 
-    Raises `SettingsError` for a file that is not ours, or of another version.
+    Raises `SettingsError` for a file that is not ours, or of another version; an *older* one
+    may be allowed.
     """
     # Who may only read cannot remove the log that SQLite makes where there is none. One that is
     # there is a server's, or a crash's: the last to leave may write, and would empty it.
@@ -56,24 +57,31 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     except sqlite3.DatabaseError as error:
         raise _unusable(path, error) from error
     try:
-        _check_version(connection, path)
+        _check_version(connection, path, older=older)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _check_version(connection: sqlite3.Connection, path: Path) -> None:
+def _check_version(connection: sqlite3.Connection, path: Path, *, older: bool) -> None:
     try:
         connection.execute("PRAGMA query_only=ON")
         (owner,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        version = schema_of(connection)
     except sqlite3.DatabaseError as error:
         raise _unusable(path, error) from error
     newest = migrations()[-1][0]
-    if owner != APPLICATION_ID or version != newest:
+    readable = range(1, newest + 1) if older else (newest,)
+    if owner != APPLICATION_ID or version not in readable:
         what = f"of schema {version}, not {newest}" if owner == APPLICATION_ID else "not chatloom's"
         raise SettingsError(f"{path} is {what}")
+
+
+def schema_of(connection: sqlite3.Connection) -> int:
+    """The number of the last migration that was applied."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
 
 
 def _unusable(path: Path, error: sqlite3.DatabaseError) -> SettingsError:
