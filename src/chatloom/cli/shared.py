@@ -19,7 +19,7 @@ from rich.table import Table
 from chatloom.core.errors import ChatloomError, SettingsError
 from chatloom.server.settings import ServerSettings, load
 from chatloom.transports.home import config_folder
-from chatloom.wire.chatloom import USD
+from chatloom.wire.chatloom import USD, Name
 
 if TYPE_CHECKING:
     from chatloom.cli.desk import Desk
@@ -141,6 +141,16 @@ def read_amount(text: str) -> str:
     except msgspec.ValidationError:
         raise typer.BadParameter(
             f"{text!r} is no amount; write dollars below a million, such as 5 or 0.25"
+        ) from None
+
+
+def read_name(text: str) -> str:
+    """A name as it may be given; else say what one looks like."""
+    try:
+        return msgspec.convert(text, Name)
+    except msgspec.ValidationError:
+        raise typer.BadParameter(
+            f"{text!r} is no name; that has 1 to 200 characters, all of them visible"
         ) from None
 
 
