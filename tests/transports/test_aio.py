@@ -175,3 +175,23 @@ def test_a_tightly_packed_body_is_unpacked_piece_by_piece() -> None:
 async def _pieces(arriving: Arriving) -> AsyncIterator[bytes]:
     while piece := await arriving.read():
         yield piece
+
+
+def test_of_idle_connections_the_youngest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pools, "MOST_IDLE", 2)
+    made: list[int] = []
+
+    def talk(peer: Peer) -> None:
+        made.append(1)
+        while peer.asked():
+            time.sleep(0.05)
+            peer.say(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+
+    async def ask(outside: Outside) -> None:
+        for _ in range(2):
+            await asyncio.gather(*[outside.send(GET) for _ in range(5)])
+        await outside.close()
+
+    with serving(*[talk] * 8) as server:
+        asyncio.run(ask(AioTransport(server.url, environment={})))
+    assert len(made) == 5 + 3

@@ -20,6 +20,8 @@ from chatloom.transports.failures import ELSEWHERE
 
 LONGEST_WAIT = 60.0
 """Seconds that an idle connection is kept."""
+MOST_IDLE = 256
+"""Idle connections that are kept, the youngest."""
 
 
 class Pool:
@@ -47,7 +49,9 @@ class Pool:
             return
         now = self._loop.time()
         self._idle.append((connection, now))
-        while self._idle and now - self._idle[0][1] >= LONGEST_WAIT:
+        while self._idle and (
+            len(self._idle) > MOST_IDLE or now - self._idle[0][1] >= LONGEST_WAIT
+        ):
             self._idle.pop(0)[0].close()
 
     def close(self) -> None:
