@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import msgspec
 
-from chatloom.core.errors import TransportError
+from chatloom.core.errors import ConnectError, TimedOut, TransportError
 from chatloom.core.http import Request, Response
 from chatloom.core.outside import Outside
 from chatloom.policies.identify import KEY
 
 _ASKING = 5.0
 """The longest that an answer may take, in seconds; where connecting may take less, that."""
+_PAUSES = (0.5, 1.0, 2.0)
+"""Seconds before asking again a server that is not there."""
 
 
 class Heeding:
@@ -35,13 +39,24 @@ class Heeding:
         return self._is_heeded is True and request.header(KEY) is not None
 
     async def find_out(self, request: Request, outside: Outside) -> bool:
-        """Whether it covers *request*; asks, once and not for long, where nobody knows yet."""
+        """Whether it covers *request*; asks, and not for long, where nobody knows yet."""
         if self._is_heeded is None and request.header(KEY) is not None:
-            try:
-                self.learn(request, await outside.send(_asking(request, outside.now())))
-            except TransportError:
-                return False
+            with suppress(TransportError):
+                self.learn(request, await _answered(request, outside))
         return self.covers(request)
+
+
+async def _answered(request: Request, outside: Outside) -> Response:
+    """Ask; a few times where nobody is there, as a server may be that is starting anew."""
+    for pause in _PAUSES:
+        try:
+            return await outside.send(_asking(request, outside.now()))
+        except ConnectError as error:
+            late = request.deadline is not None and outside.now() + pause >= request.deadline
+            if late or isinstance(error, TimedOut):
+                raise
+        await outside.sleep(pause)
+    return await outside.send(_asking(request, outside.now()))
 
 
 def _asking(request: Request, now: float) -> Request:

@@ -9,7 +9,7 @@ import asyncio
 import socket
 from typing import cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from chatloom.server.call import DEPARTURE, Departure
 
@@ -40,9 +40,9 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
         self._departure.leave()
 
-    def eof_received(self) -> bool:  # type: ignore[override]  # as asyncio has it
+    def eof_received(self) -> bool:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride] - as asyncio has it
         """Answer also who sends no more: he may be gone, or just have said all he had to say."""
-        cycle = self.cycle
+        cycle = cast("RequestResponseCycle | None", self.cycle)
         if cycle is None or cycle.response_complete:
             return False
         cycle.keep_alive = False

@@ -13,11 +13,17 @@ from chatloom.server.models.tokens import count_prompt
 
 TEXTS = st.text(max_size=40)
 OBJECTS: st.SearchStrategy[dict[str, JSON]] = st.dictionaries(TEXTS, TEXTS, max_size=3)
-PARTS: st.SearchStrategy[dict[str, JSON]] = st.one_of(
-    TEXTS.map(lambda text: {"type": "text", "text": text}),
-    TEXTS.map(lambda url: {"type": "image_url", "image_url": {"url": url}}),
-    TEXTS.map(lambda data: {"type": "file", "file": {"file_data": data}}),
-    TEXTS.map(lambda words: {"type": "refusal", "refusal": words}),
+
+
+def part(kind: str, said: JSON) -> dict[str, JSON]:
+    return {"type": kind, kind: said}
+
+
+PARTS = st.one_of(
+    TEXTS.map(lambda text: part("text", text)),
+    TEXTS.map(lambda url: part("image_url", {"url": url})),
+    TEXTS.map(lambda data: part("file", {"file_data": data})),
+    TEXTS.map(lambda words: part("refusal", words)),
 )
 MESSAGES = st.builds(
     Message,

@@ -76,13 +76,13 @@ class Turns:
         found: Telling | None = None
         try:
             found, repeated = await self._begin_or_find(ask, ask.repetition)
+            return found, repeated
         finally:
             claim.turn.set_result(found)
-            if not isinstance(found, LiveTurn):
+            if isinstance(found, LiveTurn):
+                found.task.add_done_callback(lambda _: self._claims.pop(name))
+            else:
                 del self._claims[name]
-        if isinstance(found, LiveTurn):
-            found.task.add_done_callback(lambda _: self._claims.pop(name))
-        return found, repeated
 
     async def telling(self, account_id: str, id: str) -> Telling:
         """The turn of this id, running or over. Raises `Refusal` for none in this account."""
@@ -99,7 +99,7 @@ class Turns:
         unfinished = await self._store.open_turns()
         await asyncio.gather(*map(self._recover, unfinished))
         if unfinished:
-            _log.warning("%d turns that a crash left open were settled", len(unfinished))
+            _log.warning("turns that a crash left open and that are settled now: %d", len(unfinished))
         return len(unfinished)
 
     async def _recover(self, unfinished: Unfinished) -> None:

@@ -107,12 +107,12 @@ def failure_of(turn: Telling) -> Refusal:
 
 def over_budget(exceeded: BudgetExceeded) -> Refusal:
     """What a budget that cannot bear a turn means for the caller."""
-    left = f"{_WHOSE[exceeded.concern]} has ${Money.of(max(0, exceeded.left)).usd} left"
+    left = f"{_WHOSE[exceeded.concern]} has {Money.of(max(0, exceeded.left))} left"
     if exceeded.wanted is None:
         why = "nobody knows what this model costs; give it a price in the configuration"
     else:
-        wanted = Money.of(exceeded.wanted).usd
-        why = f"this may cost up to ${wanted}; a lower max_tokens costs less"
+        wanted = Money.of(exceeded.wanted)
+        why = f"this may cost up to {wanted}; a lower max_tokens costs less"
     return Refusal("over_budget", f"{left}, and {why}", code="budget_exceeded", repeatable=False)
 
 
