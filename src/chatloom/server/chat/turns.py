@@ -99,7 +99,9 @@ class Turns:
         unfinished = await self._store.open_turns()
         await asyncio.gather(*map(self._recover, unfinished))
         if unfinished:
-            _log.warning("turns that a crash left open and that are settled now: %d", len(unfinished))
+            _log.warning(
+                "turns that a crash left open and that are settled now: %d", len(unfinished)
+            )
         return len(unfinished)
 
     async def _recover(self, unfinished: Unfinished) -> None:
