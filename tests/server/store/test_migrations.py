@@ -14,7 +14,7 @@ from chatloom.server.chat.tree import canonical, path_hashes
 from chatloom.server.models.driver import Price
 from chatloom.server.store.contract import ApiSecret, Branch, Conversation, Key, Node
 from chatloom.server.store.sqlite import SQLiteStore
-from chatloom.server.store.sqlite.connect import APPLICATION_ID
+from chatloom.server.store.sqlite.connect import APPLICATION_ID, prepare
 from chatloom.server.store.sqlite.statements import migrations
 from support.books import Books, answered
 
@@ -148,7 +148,7 @@ async def test_an_older_database_is_gone_on_with(old: Books) -> None:
 
 
 def test_what_is_written_for_good_stays_so(path: Path) -> None:
-    SQLiteStore(path)
+    prepare(path)
     with closing(sqlite3.connect(path)) as connection:
         for statement in ("UPDATE ledger SET amount = 1", "DELETE FROM ledger"):
             with pytest.raises(sqlite3.IntegrityError, match="append-only"):
