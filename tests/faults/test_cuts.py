@@ -161,14 +161,15 @@ def cut_before(before: Proxy) -> Generator[Proxy]:
 def test_a_cut_provider_is_a_typed_error_at_the_caller(server: Live, cut_behind: Proxy) -> None:
     told = asked_by_ours(server.url, cut_behind, CUTS)
     check_outcomes(server, told)
-    assert sum(one.error is not None for one in told) > CUTS // 2
+    # One that was cut before its first word is asked again, and may come whole.
+    assert sum(one.error is not None for one in told) > CUTS // 4
 
 
 def test_a_cut_provider_never_finishes_for_a_stock_client(server: Live, cut_behind: Proxy) -> None:
     understood = asked_by_theirs(server.url, cut_behind, CUTS)
     check_finishes(understood)
     check_outcomes(server, [])
-    assert sum(one.error is not None for one in understood) > CUTS // 2
+    assert sum(one.error is not None for one in understood) > CUTS // 4
 
 
 # Streams only: a plain answer may keep silent for as long as all of it takes.

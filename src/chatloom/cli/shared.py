@@ -82,6 +82,7 @@ def print_table(table: RenderableType, *, wrap: bool = False) -> None:
     with out.capture() as captured:
         out.print(table, soft_wrap=not wrap)
     out.file.writelines(f"{line.rstrip()}\n" for line in captured.get().split("\n")[:-1])
+    out.file.flush()
 
 
 def database_path(given: Path | None, *, dev: bool = False) -> Path:

@@ -144,7 +144,11 @@ async def _opening(own: Books, kind: str, trunk: Opening, waiting: Opening) -> O
 
 
 def _contents(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Every row there is; branches that were made on the way go by their names."""
+    """Every row there is; branches that were made on the way go by their names.
+
+    When a conversation began whose first turns ran side by side is told by the
+    one of them that is stored first.
+    """
     with closing(sqlite3.connect(path)) as connection:
         tables = [
             name
@@ -153,8 +157,12 @@ def _contents(path: Path) -> dict[str, list[tuple[object, ...]]]:
             )
         ]
         rows = {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in tables}
-    rows["branch"] = [row if row[2] == "main" else row[1:] for row in rows["branch"]]
+    rows["conversation"] = [row[:_BEGUN] + row[_BEGUN + 1 :] for row in rows["conversation"]]
+    rows["branch"] = [row[0 if row[2] == "main" else 1 : -3] for row in rows["branch"]]
     return {name: sorted(found, key=repr) for name, found in rows.items()}
+
+
+_BEGUN = 11  # of a conversation's columns; the last three of a branch are moments, too
 
 
 async def _problems(path: Path) -> list[object]:
