@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := . sdks/chatserver
+PACKAGES := . sdks/chatserver sdks/zaguan
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test check faults bench docs lock wheels clean
@@ -38,7 +38,7 @@ docs: $(VENV)/run ## Write the address list into docs/openapi.json
 	$(BIN)/python -m chatloom.server.openapi > docs/openapi.json
 
 lock: $(VENV)/dev ## Lock the newest versions again, with hashes
-	$(BIN)/uv pip compile $(LOCK) --extra server pyproject.toml requirements/build.in -o requirements/run.txt
+	$(BIN)/uv pip compile $(LOCK) --extra server pyproject.toml requirements/run.in -o requirements/run.txt
 	$(BIN)/uv pip compile $(LOCK) --extra dev pyproject.toml -o requirements/dev.txt
 LOCK := -q --upgrade --universal --generate-hashes --no-emit-index-url --no-header --no-annotate
 

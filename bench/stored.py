@@ -26,7 +26,10 @@ from chatloom.server.chat.tree import grow
 from chatloom.server.identity import Identity
 from chatloom.server.ids import milliseconds, new_id
 from chatloom.server.models.driver import Price, Usage
-from chatloom.server.store.contract import Attempt, Key, Opening, Settlement
+from chatloom.server.powers import NewKey
+from chatloom.server.protocols.deeds import deed
+from chatloom.server.store.contract import Attempt, Opening, Settlement
+from chatloom.server.store.keys import Key
 from chatloom.server.store.sqlite import SQLiteStore
 
 IN_FLIGHT = 64
@@ -129,7 +132,9 @@ async def _spent(store: Store, key: Key, seconds: float) -> float:
 
 async def _ours(path: Path, seconds: float) -> float:
     store = SQLiteStore(path)
-    key, _ = await Identity(store, dev=False).mint(name="bench")
+    key, _ = await Identity(store, dev=False).mint(
+        NewKey(name="bench"), deed("test", "key.created")
+    )
 
     async def opened_and_settled(opening: Opening, settlement: Settlement) -> None:
         price_id = await store.open_turn(opening)

@@ -22,6 +22,8 @@ import pytest
 from chatloom import SettingsError, embedded
 from chatloom.core.secret import Secret
 from chatloom.server.identity import Identity
+from chatloom.server.powers import NewKey
+from chatloom.server.protocols.deeds import deed
 from chatloom.server.store.sqlite import SQLiteStore, check_file
 from chatserver_sdk import (
     AsyncChatServerClient,
@@ -245,7 +247,9 @@ def test_a_file_that_another_program_has_embedded_says_whose_it_is(path: Path) -
 def mint(path: Path) -> Secret:
     async def made() -> Secret:
         store = SQLiteStore(path)
-        _, secret = await Identity(store, dev=False).mint(name="real")
+        _, secret = await Identity(store, dev=False).mint(
+            NewKey(name="real"), deed("test", "key.created")
+        )
         await store.close()
         return secret
 

@@ -483,8 +483,10 @@ def plugged() -> list[str]:
 def theirs(folder: Path, source: str, *arguments: str) -> str:
     """Run pytest on *source*, in a process of its own; give what it says."""
     (folder / "test_theirs.py").write_text(dedent(source))
+    # Without what other plugins import, which is not ours.
+    command = [sys.executable, "-m", "pytest", "-p", "no:respx"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-W", "error", *plugged(), *arguments, "test_theirs.py"],
+        [*command, "-W", "error", *plugged(), *arguments, "test_theirs.py"],
         capture_output=True,
         text=True,
         check=False,

@@ -45,8 +45,8 @@ def test_a_sound_database_is_well(shell: Shell) -> None:
 def test_programs_are_told_in_json(shell: Shell) -> None:
     assert shell("doctor", "--json").json == {
         "status": "ok",
-        "schema": 2,
-        "checked": {"messages": 2, "balances": 2, "turns": 1},
+        "schema": 3,
+        "checked": {"messages": 2, "balances": 2, "turns": 1, "audit": 0},
         "running": False,
         "open_turns": [],
         "notes": [],

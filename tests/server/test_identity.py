@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from chatloom.server.app import ROUTES
-from chatloom.server.identity import SCOPES
 from chatloom.server.ids import new_id
+from chatloom.server.powers import SCOPES
 from chatloom.server.routes import Route
 from support.http import Answer, completion
 from support.keys import new_key, secret

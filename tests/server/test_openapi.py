@@ -92,7 +92,7 @@ def test_an_operation_says_what_its_route_declares(document: Any, route: Route) 
     assert operation["summary"] == route.summary
     assert ("security" in operation) == (route.scope != "public")
     assert ("requestBody" in operation) == (route.request is not None)
-    expected = {str(route.status), *(str(STATUS[kind]) for kind in route.errors)}
+    expected = {str(route.status), *(str(STATUS[kind]) for kind in route.refusals)}
     assert set(operation["responses"]) == expected
     assert all(response["description"] for response in operation["responses"].values())
     placed = [one["name"] for one in operation["parameters"] if one["in"] == "path"]
@@ -109,7 +109,7 @@ def test_every_security_requirement_is_a_scheme(document: Any) -> None:
 
 def test_a_guarded_route_declares_the_refusals_of_keys() -> None:
     for route in ROUTES:
-        declared = {"unauthenticated", "forbidden"} <= set(route.errors)
+        declared = {"unauthenticated", "forbidden"} <= set(route.refusals)
         assert declared == (route.scope != "public"), route.path
 
 

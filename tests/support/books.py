@@ -14,19 +14,17 @@ from chatloom.server.chat.tree import grow
 from chatloom.server.ids import milliseconds, new_id
 from chatloom.server.models.driver import Price, Usage
 from chatloom.server.store.contract import (
-    ApiSecret,
     Attempt,
     Branch,
     Conversation,
-    Key,
     Node,
     Opening,
     Outcome,
     Repetition,
     Settlement,
     Store,
-    Unread,
 )
+from chatloom.server.store.keys import ApiSecret, Key, Unread
 
 PRICE = Price(prompt=100, completion=400)
 USAGE = Usage(10, 2)

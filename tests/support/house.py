@@ -24,6 +24,8 @@ from chatloom.server.models.driver import (
     Usage,
 )
 from chatloom.server.models.registry import Registry, Resolved
+from chatloom.server.powers import NewKey
+from chatloom.server.protocols.deeds import deed
 from chatloom.server.store.contract import Store, Turn
 from chatloom.server.store.sqlite import SQLiteStore
 
@@ -138,7 +140,9 @@ async def a_house(
 ) -> AsyncGenerator[House]:
     """Open a house in *folder*, whose model does *steps* in every turn."""
     store = open_store(folder / "house.db")
-    key, _ = await Identity(store, dev=False).mint(name="house")
+    key, _ = await Identity(store, dev=False).mint(
+        NewKey(name="house"), deed("test", "key.created")
+    )
     driver = ScriptedDriver(*steps)
     registry = OneModel(driver)
     turns = Turns(store, registry)

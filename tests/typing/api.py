@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping
+from datetime import datetime
 from typing import TypeAlias, assert_type
 
 from chatloom import (
@@ -26,20 +27,28 @@ from chatloom import (
 )
 from chatloom.core.engine import Async, RawAsync, RawSync, Sync
 from chatloom.core.http import JSON
+from chatloom.core.pages import AsyncPages, Pages
 from chatloom.core.raw import Raw
 from chatloom.core.secret import Secret
 from chatloom.policies.hooks import Hooks
 from chatserver_sdk import (
+    AdminResponse,
     AsyncChatServerClient,
     AsyncCompletionStream,
+    AuditEntry,
+    AuditLogResponse,
     BadRequestError,
     ChatCompletionChoice,
     ChatCompletionRequest,
     ChatCompletionResponse,
+    ChatMessageRecord,
     ChatServerClient,
     ChatServerConnectionError,
     ChatServerError,
     ChatServerTimeoutError,
+    ChatSessionDetailResponse,
+    ChatSessionListResponse,
+    ChatSessionSummary,
     CompletionStream,
     ForbiddenError,
     InternalServerError,
@@ -49,11 +58,15 @@ from chatserver_sdk import (
     ModelInfo,
     ModelsResponse,
     NotFoundError,
+    PlatformAdmin,
+    PlatformAdmins,
+    PlatformStats,
     RateLimitError,
     ServerUnreachableError,
     StreamInterruptedError,
     StreamMetadata,
     StreamTruncatedError,
+    SystemHealth,
     UnauthorizedError,
     UnexpectedStatusError,
     UnreadableAnswerError,
@@ -140,6 +153,71 @@ async def awaited_raw(client: AsyncChatServerClient) -> None:
     assert_type(await raw.create_completion("m", ["hi"]), Raw[ChatCompletionResponse])
     assert_type(raw.create_completion("m", ["hi"], stream=True), AsyncCompletionStream)
     assert_type((await raw.list_models()).parsed, ModelsResponse)
+
+
+def sessions(client: ChatServerClient, flat: ChatServer[RawSync]) -> None:
+    assert_type(client.list_sessions("u"), ChatSessionListResponse)
+    assert_type(client.list_sessions("u", 2, 50, archived=True).sessions, list[ChatSessionSummary])
+    assert_type(client.iter_sessions("u"), Pages[ChatSessionSummary])
+    assert_type(client.iter_sessions("u", 50, archived=True).collect(), list[ChatSessionSummary])
+    assert_type(client.get_session("s", user_id="u"), ChatSessionDetailResponse)
+    assert_type(client.update_session("s", user_id="u", title="t"), ChatSessionSummary)
+    assert_type(
+        client.update_session("s", user_id="u", archived=True, metadata={"a": 1}),
+        ChatSessionSummary,
+    )
+    assert_type(client.archive_session("s", user_id="u"), ChatSessionSummary)
+    assert_type(client.archive_session("s", user_id="u", archived=False), ChatSessionSummary)
+    for session in client.iter_sessions("u"):
+        assert_type(session, ChatSessionSummary)
+    assert_type(client.with_raw_response.iter_sessions("u"), Pages[ChatSessionSummary])
+    assert_type(flat.list_sessions("u"), Raw[ChatSessionListResponse])
+    assert_type(flat.get_session("s", user_id="u"), Raw[ChatSessionDetailResponse])
+    assert_type(flat.archive_session("s", user_id="u").parsed, ChatSessionSummary)
+
+
+async def awaited_sessions(client: AsyncChatServerClient, flat: ChatServer[RawAsync]) -> None:
+    assert_type(await client.list_sessions("u", page=2, page_size=50), ChatSessionListResponse)
+    assert_type(client.iter_sessions("u"), AsyncPages[ChatSessionSummary])
+    assert_type(await client.iter_sessions("u", 50).collect(), list[ChatSessionSummary])
+    assert_type(await client.get_session("s", user_id="u"), ChatSessionDetailResponse)
+    assert_type(await client.update_session("s", user_id="u", title="t"), ChatSessionSummary)
+    assert_type(await client.archive_session("s", user_id="u"), ChatSessionSummary)
+    async for session in client.iter_sessions("u"):
+        assert_type(session, ChatSessionSummary)
+    assert_type(client.with_raw_response.iter_sessions("u"), AsyncPages[ChatSessionSummary])
+    assert_type(await flat.list_sessions("u"), Raw[ChatSessionListResponse])
+    assert_type((await flat.update_session("s", user_id="u")).parsed, ChatSessionSummary)
+
+
+def platform(client: ChatServerClient, flat: ChatServer[RawSync]) -> None:
+    assert_type(client.get_platform_stats(), PlatformStats)
+    assert_type(client.list_admins(), PlatformAdmins)
+    assert_type(client.list_admins()["count"], int)
+    assert_type(client.list_admins()["admins"], list[PlatformAdmin])
+    assert_type(client.add_admin("w", "a@b.c"), AdminResponse)
+    assert_type(client.add_admin("w", "a@b.c", "Ada").email, str)
+    assert_type(client.remove_admin("a@b.c"), AdminResponse)
+    assert_type(client.get_audit_log(), AuditLogResponse)
+    assert_type(client.get_audit_log(20, offset=40).entries, list[AuditEntry])
+    assert_type(client.iter_audit_log(), Pages[AuditEntry])
+    assert_type(next(client.iter_audit_log(limit=200)), AuditEntry)
+    assert_type(flat.get_platform_stats(), Raw[PlatformStats])
+    assert_type(flat.list_admins().parsed, PlatformAdmins)
+    assert_type(flat.remove_admin("a@b.c"), Raw[AdminResponse])
+    assert_type(flat.iter_audit_log(), Pages[AuditEntry])
+
+
+async def awaited_platform(client: AsyncChatServerClient, flat: ChatServer[RawAsync]) -> None:
+    assert_type(await client.get_platform_stats(), PlatformStats)
+    assert_type((await client.list_admins())["admins"], list[PlatformAdmin])
+    assert_type(await client.add_admin("w", "a@b.c", name="Ada"), AdminResponse)
+    assert_type(await client.remove_admin("a@b.c"), AdminResponse)
+    assert_type(await client.get_audit_log(limit=20, offset=40), AuditLogResponse)
+    assert_type(client.iter_audit_log(), AsyncPages[AuditEntry])
+    assert_type([entry async for entry in client.iter_audit_log()], list[AuditEntry])
+    assert_type(await flat.list_admins(), Raw[PlatformAdmins])
+    assert_type(await flat.get_audit_log(), Raw[AuditLogResponse])
 
 
 def options(client: ChatServerClient, other: AsyncChatServerClient, hooks: Hooks) -> None:
@@ -237,6 +315,51 @@ def values(answer: ChatCompletionResponse, models: ModelsResponse) -> None:
     assert_type(ChatCompletionResponse.from_dict({}), ChatCompletionResponse)
 
 
+def session_values(listed: ChatSessionListResponse, detail: ChatSessionDetailResponse) -> None:
+    assert_type((listed.total, listed.page, listed.page_size), tuple[int, int, int])
+    assert_type(listed.has_more, bool)
+    session = detail.session
+    assert_type(session, ChatSessionSummary)
+    assert_type((session.id, session.user_id), tuple[str, str])
+    assert_type((session.organization_id, session.title), tuple[str | None, str | None])
+    assert_type((session.model, session.agent_type), tuple[str | None, str | None])
+    assert_type((session.created_at, session.updated_at), tuple[datetime, datetime])
+    assert_type(session.last_message_at, datetime | None)
+    assert_type(session.message_count, int)
+    assert_type((session.tokens_in, session.tokens_out, session.tokens_total), tuple[int, int, int])
+    assert_type((session.metadata, session.extra), tuple[dict[str, JSON], dict[str, JSON]])
+    assert_type(session.archived, bool)
+    assert_type(detail.messages, list[ChatMessageRecord])
+    message = detail.messages[0]
+    assert_type((message.id, message.session_id), tuple[str, str])
+    assert_type((message.message_index, message.tokens), tuple[int, int])
+    assert_type((message.role, message.content), tuple[MessageRole, str])
+    assert_type(message.created_at, datetime | None)
+    assert_type(ChatSessionSummary("s", "u"), ChatSessionSummary)
+    assert_type(ChatMessageRecord.from_dict({}, session_id="s"), ChatMessageRecord)
+
+
+def platform_values(stats: PlatformStats, admin: PlatformAdmin, entry: AuditEntry) -> None:
+    assert_type((stats.total_users, stats.active_users), tuple[int, int])
+    assert_type((stats.total_requests, stats.requests_today), tuple[int, int])
+    assert_type((stats.total_tokens, stats.tokens_today), tuple[int, int])
+    assert_type((stats.total_organizations, stats.total_mcp_servers), tuple[int, int])
+    assert_type(stats.system_health, SystemHealth)
+    assert_type(
+        (stats.system_health.status, stats.system_health.active_agents), tuple[str, list[str]]
+    )
+    assert_type((admin["id"], admin["email"]), tuple[str, str])
+    assert_type((admin["name"], admin["created_at"]), tuple[str | None, str | None])
+    assert_type(admin.get("is_active"), bool | None)
+    assert_type((entry.id, entry.action), tuple[str, str])
+    assert_type(entry.timestamp, datetime)
+    assert_type((entry.user_id, entry.org_id), tuple[str | None, str | None])
+    assert_type((entry.resource, entry.resource_id), tuple[str | None, str | None])
+    assert_type(entry.metadata, dict[str, JSON])
+    assert_type(AuditLogResponse.from_dict({}).limit, int)
+    assert_type(AdminResponse("success", "a@b.c").status, str)
+
+
 Documented: TypeAlias = (
     type[BadRequestError]
     | type[UnauthorizedError]
@@ -308,6 +431,17 @@ def mistakes(client: ChatServerClient, error: ChatServerError) -> None:
     ChatServerClient(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Message("user", "hi")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Message(MessageRole.USER)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+def mistakes_of_administration(client: ChatServerClient) -> None:
+    client.list_sessions()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    client.list_sessions("u", 1, 20, True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    client.get_session("s", "u")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    client.update_session("s", user_id="u", title=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    client.add_admin("w")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    client.get_audit_log(limit="20")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    str(client.list_admins()["total"])  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+    str(client.get_platform_stats().users)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def mistakes_of_mode(client: ChatServerClient, other: AsyncChatServerClient) -> None:

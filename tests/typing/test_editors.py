@@ -64,7 +64,8 @@ def test_an_editor_knows_every_call(client: type) -> None:
             assert words in shown
         for name, words in operations(client):
             shown = editor.hover(f"\nraw.{name}")
-            assert "Raw[" in shown or "CompletionStream" in shown  # which has its headers with it
+            # Streams and pages have their headers with them.
+            assert "Raw[" in shown or "CompletionStream" in shown or "Pages[" in shown
             assert not UNTYPED.search(shown), shown
             assert words in shown
 

@@ -17,7 +17,8 @@ from chatloom.policies.authorize import Authorize
 from chatloom.server.identity import Identity
 from chatloom.server.lock import DatabaseLock, Locked
 from chatloom.server.protocols.budgets import list_budgets, remove_budget, set_budget
-from chatloom.server.protocols.chatloom import make_key, tell_key, tell_keys
+from chatloom.server.protocols.deeds import CLI, deed
+from chatloom.server.protocols.keys import make_key, tell_key, tell_keys
 from chatloom.server.store.sqlite import SQLiteStore
 from chatloom.transports.blocking import BlockingTransport
 from chatloom.wire import chatloom as wire
@@ -126,18 +127,20 @@ class _Local:
         return self._with(lambda store, _: tell_keys(store))
 
     def create(self, wanted: wire.NewKey) -> wire.Key:
-        return self._with(lambda store, identity: make_key(store, identity, wanted))
+        return self._with(lambda store, identity: make_key(store, identity, wanted, by=CLI))
 
     def rotate(self, id: str, rotation: wire.Rotation) -> wire.Key:
         async def act(store: SQLiteStore, identity: Identity) -> wire.Key:
-            key, secret = await identity.rotate(id, overlap=rotation.overlap_seconds)
+            overlap = rotation.overlap_seconds
+            done = deed(CLI, "key.rotated", id, overlap_seconds=overlap)
+            key, secret = await identity.rotate(id, done, overlap=overlap)
             return await tell_key(store, key, secret)
 
         return self._with(act)
 
     def revoke(self, id: str) -> wire.Key:
         async def act(store: SQLiteStore, identity: Identity) -> wire.Key:
-            return await tell_key(store, await identity.revoke(id))
+            return await tell_key(store, await identity.revoke(id, deed(CLI, "key.revoked", id)))
 
         return self._with(act)
 
@@ -145,7 +148,7 @@ class _Local:
         return self._with(lambda store, _: list_budgets(store))
 
     def set_budget(self, wanted: wire.NewBudget) -> wire.Budget:
-        return self._with(lambda store, _: set_budget(store, wanted))
+        return self._with(lambda store, _: set_budget(store, wanted, by=CLI))
 
     def remove_budget(self, named: wire.BudgetName) -> wire.Budget:
-        return self._with(lambda store, _: remove_budget(store, named))
+        return self._with(lambda store, _: remove_budget(store, named, by=CLI))

@@ -19,7 +19,10 @@ from chatloom.cli.shared import (
     read_amount,
     read_name,
 )
+from chatloom.server.powers import SCOPES, USER_SCOPES
 from chatloom.wire.chatloom import Key, NewKey, Rotation
+
+_DEFAULT = ", ".join(sorted(USER_SCOPES))
 
 commands = typer.Typer(help="Make, list, rotate and revoke API keys.", no_args_is_help=True)
 
@@ -36,10 +39,25 @@ def create(
     ] = None,
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="chat, models, admin or platform; may be repeated. [chat, models]"),
+        typer.Option(help=f"{', '.join(sorted(SCOPES))}; may be repeated. [{_DEFAULT}]"),
     ] = None,
     model: Annotated[
         list[str] | None, typer.Option(help="Only these models; * is allowed; may be repeated.")
+    ] = None,
+    route: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only these addresses: '/v1/chat/*', 'GET /v1/turns/*'; may be repeated."
+        ),
+    ] = None,
+    user: Annotated[
+        str | None, typer.Option(help="The end user it belongs to: it sees only what is theirs.")
+    ] = None,
+    organization: Annotated[
+        str | None, typer.Option(help="The organization that all it does counts for.")
+    ] = None,
+    per_minute: Annotated[
+        int | None, typer.Option(help="Requests a minute; more are refused.")
     ] = None,
     days: Annotated[float | None, typer.Option(help="Days until it expires.")] = None,
     budget: Annotated[
@@ -56,8 +74,12 @@ def create(
     wanted = {
         "name": name,
         "account_id": account,
-        "scopes": scope or ["chat", "models"],
+        "scopes": scope or None,
         "models": model or None,
+        "routes": route or None,
+        "user": user,
+        "organization": organization,
+        "requests_per_minute": per_minute,
         "expires_in_days": days,
         "budget": budget,
         "unread": "run" if keep_running else "cancel",

@@ -10,9 +10,9 @@ from typing import cast
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+from chatloom.server.admission import admit
 from chatloom.server.call import BrokenOff, Call, LastPiece, Reply, StreamedReply
 from chatloom.server.guards import check_host, check_origin
-from chatloom.server.identity import require
 from chatloom.server.ids import new_id
 from chatloom.server.protocols import (
     chatloom,
@@ -26,7 +26,6 @@ from chatloom.server.protocols.envelopes import owner_of, refuse
 from chatloom.server.refusal import Refusal
 from chatloom.server.routes import Route, RouteTable
 from chatloom.server.services import Services
-from chatloom.server.store.contract import Key
 
 _log = logging.getLogger("chatloom.server")
 
@@ -83,12 +82,14 @@ class App:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = Call(self._services, scope, receive, _headers(scope))
-        request_id = _request_id(call.headers)
+        call.request_id = _request_id(call.headers)
         try:
-            reply = await self._reply(call, request_id)
-            common = [*_SECURITY, (b"x-request-id", request_id.encode())]
+            reply = await self._reply(call)
+            common = [*_SECURITY, (b"x-request-id", call.request_id.encode())]
             if (key := call.honoured_key) is not None:
                 common.append((repeats.HEADER.encode(), key.encode()))
+            if call.standing is not None:
+                common += call.standing.headers()
             if isinstance(reply, StreamedReply):
                 await _send_stream(reply, common, send)
             else:
@@ -103,9 +104,9 @@ class App:
         finally:
             call.over()
 
-    async def _reply(self, call: Call, request_id: str) -> Reply | StreamedReply:
+    async def _reply(self, call: Call) -> Reply | StreamedReply:
         path = call.scope["path"]
-        owner = None
+        owner, known = None, None
         try:
             check_host(call.headers.get("host"), self._hosts)
             check_origin(call.headers, dev=self._services.dev)
@@ -117,21 +118,19 @@ class App:
             call.route = route = _route(methods, call.scope)
             owner = route.owner
             if route.scope != "public":
-                call.key = await self._admit(call.headers, route)
+                call.key = known = await self._services.identity.of(credential_of(call.headers))
+                await admit(call)
             return await route.endpoint(call)
         except Refusal as refusal:
+            if known is not None:
+                self._services.refusals.note(known, call.route, refusal)
             return refuse(refusal, owner or owner_of(path))
         except BrokenOff:
             raise
         except Exception:
-            _log.exception("%s %s failed (request %s)", call.scope["method"], path, request_id)
+            _log.exception("%s %s failed (request %s)", call.scope["method"], path, call.request_id)
             broken = Refusal("internal", "the server failed; its log says why", code="internal")
             return refuse(broken, owner or owner_of(path))
-
-    async def _admit(self, headers: Mapping[str, str], route: Route) -> Key:
-        key = await self._services.identity.of(credential_of(headers))
-        require(key, route.scope)
-        return key
 
 
 SAID_TWICE = "\0"

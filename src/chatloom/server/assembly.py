@@ -5,10 +5,13 @@ from __future__ import annotations
 from chatloom.core.secret import Secret
 from chatloom.server.chat.turns import Turns
 from chatloom.server.identity import Identity
+from chatloom.server.limits import Limits
 from chatloom.server.models.registry import Registry
+from chatloom.server.refusals import Refusals
 from chatloom.server.services import Services
 from chatloom.server.settings import ServerSettings
 from chatloom.server.store.contract import Store
+from chatloom.server.tiers import Tiers
 
 
 def assemble(
@@ -26,6 +29,9 @@ def assemble(
         identity=Identity(store, dev=dev, control=control),
         registry=registry,
         turns=Turns(store, registry, settings.cancel_unread_after),
+        tiers=Tiers(settings, dev=dev),
+        limits=Limits(),
+        refusals=Refusals(store),
         dev=dev,
     )
 

@@ -16,9 +16,10 @@ from chatloom.server.refusal import Refusal, invalid
 
 if TYPE_CHECKING:
     from chatloom.server.chat.telling import Reader, Telling
+    from chatloom.server.limits import Standing
     from chatloom.server.routes import Route
     from chatloom.server.services import Services
-    from chatloom.server.store.contract import Key
+    from chatloom.server.store.keys import Key
 
 T = TypeVar("T")
 
@@ -75,6 +76,10 @@ class Call:
     parts: Mapping[str, str]
     """What stands in the ``{name}`` places of the route's path."""
     key: Key
+    request_id: str = ""
+    """What it is called in its answer: as its caller does, else a name of ours."""
+    standing: Standing | None = None
+    """How often its key may still ask, where that is limited."""
     honoured_key: str | None = None
     """Its idempotency key, where it is one and the route heeds it."""
 

@@ -14,22 +14,24 @@ import logging
 import secrets
 from base64 import urlsafe_b64encode
 from collections import OrderedDict
-from collections.abc import Iterable
-from fnmatch import fnmatchcase
-from typing import Literal, TypeAlias, get_args
+from collections.abc import Callable
 
-import msgspec
+from msgspec.structs import replace
 
 from chatloom.core.secret import Secret
 from chatloom.server.ids import milliseconds, new_id
+from chatloom.server.powers import (
+    SCOPES,
+    USER_SCOPES,
+    NewKey,
+    check_descendant,
+    check_scopes,
+    rates_of,
+)
 from chatloom.server.refusal import Refusal, invalid
-from chatloom.server.store.contract import ApiSecret, Key, Store, Unread
-
-Scope: TypeAlias = Literal["chat", "models", "admin", "platform"]
-"""What a key may do: talk and read back, list models, administer the server or the platform."""
-
-SCOPES: frozenset[str] = frozenset(get_args(Scope))
-USER_SCOPES: frozenset[str] = frozenset({"chat", "models"})
+from chatloom.server.store.administration import Deed
+from chatloom.server.store.contract import Store
+from chatloom.server.store.keys import ApiSecret, Key
 
 _log = logging.getLogger("chatloom.identity")
 
@@ -112,59 +114,62 @@ class Identity:
             return found
         return key
 
-    async def mint(
-        self,
-        *,
-        name: str,
-        account_id: str | None = None,
-        scopes: Iterable[str] = USER_SCOPES,
-        models: list[str] | None = None,
-        expires_at: int | None = None,
-        unread: Unread = "cancel",
-    ) -> tuple[Key, Secret]:
-        """Make a key; without *account_id*, in an account of its own."""
-        wanted = frozenset(scopes)
-        if unknown := wanted - SCOPES:
-            known = ", ".join(sorted(SCOPES))
-            raise invalid(
-                f"unknown scope {', '.join(sorted(unknown))}; there are {known}", param="scopes"
-            )
+    async def mint(self, wanted: NewKey, deed: Deed) -> tuple[Key, Secret]:
+        """Make a key as *wanted*, and tell the audit log so. Raises `Refusal`."""
+        check_scopes(wanted.scopes)
+        if wanted.parent is not None:
+            check_descendant(wanted.parent, wanted)
         now = milliseconds()
+        account_id = wanted.account_id
         if account_id is None:
             account_id = new_id()
-            await self._store.account(account_id, name, dev=self._dev, now=now)
-        elif not await self._store.keys(account_id):
+            await self._store.account(account_id, wanted.name, dev=self._dev, now=now)
+        elif await self._store.find_account(account_id) is None:
             raise invalid("no such account", param="account_id")
         secret, digest, hint = _generate()
+        parent = wanted.parent
         key = Key(
             id=new_id(),
             account_id=account_id,
-            name=name,
-            scopes=wanted,
-            models=models,
+            name=wanted.name,
+            scopes=wanted.scopes,
+            models=wanted.models,
+            routes=wanted.routes,
+            owner=wanted.owner,
+            organization=wanted.organization,
+            rate=wanted.rate,
+            rates_above=rates_of(parent) if parent else {},
+            ancestors=(parent.id, *parent.ancestors) if parent else (),
             created_at=now,
-            expires_at=expires_at,
+            expires_at=wanted.expires_at,
             hint=hint,
-            unread=unread,
+            unread=wanted.unread,
         )
-        await self._store.add_key(key, _secret(key, digest, hint))
+        deed = replace(deed, resource_id=key.id, account_id=account_id)
+        await self._store.add_key(key, _secret(key, digest, hint), deed)
         return key, secret
 
-    async def rotate(self, key_id: str, *, overlap: float) -> tuple[Key, Secret]:
+    async def rotate(self, key_id: str, deed: Deed, *, overlap: float) -> tuple[Key, Secret]:
         """Give a key a new secret; the old one works for *overlap* more seconds."""
         key = await self._active(key_id)
         now = milliseconds()
         secret, digest, hint = _generate()
-        await self._store.rotate_key(_secret(key, digest, hint), now + int(overlap * 1000))
+        deed = replace(deed, account_id=key.account_id)
+        new = _secret(key, digest, hint)
+        await self._store.rotate_key(new, now + int(overlap * 1000), deed)
         self._forget(key_id)
-        return msgspec.structs.replace(key, hint=hint), secret
+        return replace(key, hint=hint), secret
 
-    async def revoke(self, key_id: str) -> Key:
-        """Revoke a key, at once; return what is left of it."""
+    async def revoke(self, key_id: str, deed: Deed) -> Key:
+        """Revoke a key and all that descend from it, at once; return what is left of it."""
         key, now = await self._active(key_id), milliseconds()
-        await self._store.revoke_key(key_id, now)
+        await self._store.revoke_key(key_id, now, replace(deed, account_id=key.account_id))
         self._forget(key_id)
-        return msgspec.structs.replace(key, revoked_at=now)
+        return replace(key, revoked_at=now)
+
+    def forget_account(self, account_id: str) -> None:
+        """Look the keys of an account up again: something about it has changed."""
+        self._drop(lambda key: key.account_id == account_id)
 
     async def _active(self, key_id: str) -> Key:
         """The key of this id. Raises `Refusal` for none, or a revoked one."""
@@ -176,7 +181,10 @@ class Identity:
         return key
 
     def _forget(self, key_id: str) -> None:
-        for digest in [digest for digest, key in self._known.items() if key.id == key_id]:
+        self._drop(lambda key: key_id == key.id or key_id in key.ancestors)
+
+    def _drop(self, concerns: Callable[[Key], bool]) -> None:
+        for digest in [digest for digest, key in self._known.items() if concerns(key)]:
             del self._known[digest]
 
 
@@ -194,21 +202,6 @@ def is_control(key: Key) -> bool:
 def _heed(touching: asyncio.Future[None]) -> None:
     if not touching.cancelled() and (error := touching.exception()) is not None:
         _log.warning("a key's last use could not be recorded: %s", error)
-
-
-def require(key: Key, scope: str) -> None:
-    """Refuse a key that has not *scope*."""
-    if scope not in key.scopes:
-        raise Refusal("forbidden", f"this API key lacks the scope {scope!r}", code="missing_scope")
-
-
-def require_model(key: Key, model: str) -> None:
-    """Refuse a key that is limited to other models; options behind a ``?`` do not count."""
-    name = model.partition("?")[0]
-    if key.models is not None and not any(fnmatchcase(name, one) for one in key.models):
-        raise Refusal(
-            "forbidden", f"this API key may not use the model {model!r}", code="model_not_allowed"
-        )
 
 
 def _generate() -> tuple[Secret, bytes, str]:

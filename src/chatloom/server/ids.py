@@ -37,6 +37,12 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_chance.clear)
 
 
+def first_id_at(moment: int) -> str:
+    """What sorts before all ids of *moment*, in milliseconds since 1970, and behind older ones."""
+    digits = f"{moment:012x}"
+    return f"{digits[:8]}-{digits[8:]}"
+
+
 def is_id(text: str) -> bool:
     """Whether *text* has the form of an id."""
     return len(text) == 36 and text.count("-") == 4 and _HEX.issuperset(text)

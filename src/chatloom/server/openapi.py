@@ -94,7 +94,7 @@ def _responses(route: Route, refs: dict[type, Document]) -> Document:
     if route.streams is not None:
         content = {**content, "text/event-stream": {"schema": refs[route.streams]}}
     responses: Document = {str(route.status): {"description": "Success", "content": content}}
-    for kind in route.errors:
+    for kind in route.refusals:
         responses[str(STATUS[kind])] = {
             "description": kind.replace("_", " ").capitalize(),
             "content": _json(refs[ErrorBody]),

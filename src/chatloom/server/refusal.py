@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, TypeAlias
+
+from chatloom.core.http import JSON
 
 Kind: TypeAlias = Literal[
     "invalid",
@@ -32,7 +35,9 @@ class Refusal(Exception):
     *retry_after* is in seconds; *repeatable* says whether the same request may
         be sent again without taking effect twice, `None` where its status says so.
     *turn_id* and *partial* name the turn that failed and what it had said,
-    *allowed* the methods that an address takes.
+    *allowed* the methods that an address takes. *type* is the class of error by
+        which a protocol's clients know it, where that is not clear from its kind;
+    *extras* are further facts for programs, by the names the protocols give them.
     """
 
     def __init__(
@@ -47,6 +52,8 @@ class Refusal(Exception):
         turn_id: str | None = None,
         partial: str | None = None,
         allowed: str | None = None,
+        type: str | None = None,
+        extras: Mapping[str, JSON] | None = None,
     ) -> None:
         super().__init__(message)
         self.kind: Kind = kind
@@ -58,6 +65,10 @@ class Refusal(Exception):
         self.turn_id = turn_id
         self.partial = partial
         self.allowed = allowed
+        self.type = type
+        self.extras = extras or {}
+        self.headers: list[tuple[bytes, bytes]] = []
+        """What else the answer is told with."""
 
 
 def invalid(message: str, *, param: str | None = None, code: str = "invalid_request") -> Refusal:

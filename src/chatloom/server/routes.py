@@ -13,10 +13,10 @@ import msgspec
 from starlette.routing import compile_path
 
 from chatloom.server.call import Call, Reply, StreamedReply
-from chatloom.server.identity import Scope
+from chatloom.server.powers import Scope
 from chatloom.server.refusal import Kind
 
-Owner: TypeAlias = Literal["chatserver", "chatloom"]
+Owner: TypeAlias = Literal["chatserver", "zaguan", "anthropic", "chatloom"]
 """Whose words errors are told in."""
 
 Endpoint: TypeAlias = Callable[[Call], Awaitable[Reply | StreamedReply]]
@@ -34,12 +34,20 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     request: type | None = None
     answer: type | None = None
     status: int = 200
-    errors: Sequence[Kind] = ()
+    errors: tuple[Kind, ...] = ()
+    """How it may say no, beside what every address that needs a key may say."""
     paid: bool = False
     """Whether it costs; then it is idempotent by key."""
     streams: type | None = None
     """What each event of a streamed answer holds, where there is one."""
 
+    @property
+    def refusals(self) -> tuple[Kind, ...]:
+        """Every way in which it may say no."""
+        return self.errors if self.scope == "public" else (*_OF_EVERY_KEY, *self.errors)
+
+
+_OF_EVERY_KEY: tuple[Kind, ...] = ("unauthenticated", "forbidden", "rate_limited")
 
 Methods: TypeAlias = dict[str, Route]
 """The routes at one path, by method."""

@@ -25,9 +25,10 @@ from chatloom.core.secret import Secret
 from chatloom.server.app import App
 from chatloom.server.assembly import assemble, holds_real_keys
 from chatloom.server.connection import LimitedProtocol
-from chatloom.server.identity import SCOPES
 from chatloom.server.lock import DatabaseLock, Holder
 from chatloom.server.models.registry import Registry
+from chatloom.server.powers import SCOPES, NewKey
+from chatloom.server.protocols.deeds import CLI, deed
 from chatloom.server.services import Services
 from chatloom.server.settings import ServerSettings
 from chatloom.server.store.sqlite import SQLiteStore
@@ -122,7 +123,8 @@ async def _first_key(services: Services) -> Secret | None:
     keys = await services.store.keys()
     if any("admin" in key.scopes and not key.dev and key.revoked_at is None for key in keys):
         return None
-    _, secret = await services.identity.mint(name="admin", scopes=SCOPES)
+    first = NewKey(name="admin", scopes=SCOPES)
+    _, secret = await services.identity.mint(first, deed(CLI, "key.created", name="admin"))
     return secret
 
 

@@ -10,9 +10,12 @@ import msgspec
 from chatloom.server.chat.turns import Turns
 from chatloom.server.identity import Identity
 from chatloom.server.ids import milliseconds
+from chatloom.server.limits import Limits
 from chatloom.server.models.registry import Registry
+from chatloom.server.refusals import Refusals
 from chatloom.server.settings import ServerSettings
 from chatloom.server.store.contract import Store
+from chatloom.server.tiers import Tiers
 
 _log = logging.getLogger("chatloom.server")
 
@@ -25,6 +28,9 @@ class Services(msgspec.Struct, kw_only=True):
     identity: Identity
     registry: Registry
     turns: Turns
+    tiers: Tiers
+    limits: Limits
+    refusals: Refusals
     dev: bool
 
     async def tidy(self) -> None:
@@ -39,5 +45,6 @@ class Services(msgspec.Struct, kw_only=True):
     async def close(self) -> None:
         """Cancel what still runs, and close everything."""
         await self.turns.close(grace=0)
+        await self.refusals.close()
         await self.registry.close()
         await self.store.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -51,6 +51,33 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     price: PriceSettings | None = None
 
 
+_Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+
+
+class TierSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the accounts of one tier are given."""
+
+    credits: Annotated[int, Meta(ge=0, le=10**9)] | None = None
+    """For each period; no limit when not given."""
+    period: Literal["day", "month"] = "month"
+    """Both begin at midnight UTC."""
+    unpriced_models: Literal["refuse", "allow"] = "refuse"
+    """Whether credits forbid, or do not count, models whose price nobody knows."""
+    bands: list[_Name] | None = None
+    """The bands of models it may use; all when not given."""
+    requests_per_minute: Annotated[int, Meta(ge=1, le=10**6)] | None = None
+    """Of each key that has no limit of its own."""
+    burst: Annotated[int, Meta(ge=1, le=10**6)] = 10
+    """Requests that may come at once."""
+
+
+class WorkflowSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A prompt that requests may name."""
+
+    template: Annotated[str, Meta(min_length=1)]
+    """Text with a ``{name}`` for each variable; ``{{`` and ``}}`` are braces."""
+
+
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All of ``chatloom.toml`` that concerns the server."""
 
@@ -63,6 +90,15 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     max_body_bytes: int = 20 * 1024 * 1024
     cancel_unread_after: Annotated[float, Meta(gt=0)] = 30.0
     """Seconds after which a turn that nobody reads is cancelled, unless its key lets it run."""
+    tiers: dict[_Name, TierSettings] = {}
+    """From the smallest to the largest."""
+    default_tier: str | None = None
+    """Of accounts that were given none; the first one when not given."""
+    bands: dict[_Name, list[str]] = {}
+    """Names or patterns of the models in each; one in none is in ``standard``."""
+    credit_usd: Annotated[float, Meta(ge=0.000001, le=1000)] = 0.001
+    """What a credit is worth, in US dollars."""
+    workflows: dict[_Name, WorkflowSettings] = {}
     client: dict[str, object] = {}
     """Left to the SDKs, which may share the file."""
 

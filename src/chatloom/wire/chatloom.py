@@ -27,7 +27,7 @@ Name: TypeAlias = Annotated[
     ),
 ]
 Unread: TypeAlias = Literal["cancel", "run"]
-Concern: TypeAlias = Literal["account", "key", "end_user", "end_users"]
+Concern: TypeAlias = Literal["account", "key", "end_user", "end_users", "organization"]
 
 
 def picodollars(usd: str) -> int:
@@ -68,11 +68,12 @@ class TurnUsage(msgspec.Struct):
 class Turn(msgspec.Struct, kw_only=True):
     """A turn as stored; times are ISO 8601, `outcome` is null while it runs.
 
-    `cost` is null until it is settled, and where nobody knows the model's price.
+    `cost` is null until it is settled, and where nobody knows the model's price;
+    `conversation_id` where it belongs to none.
     """
 
     id: str
-    conversation_id: str
+    conversation_id: str | None
     parent_message_id: str | None
     message_id: str | None
     protocol: str
@@ -131,7 +132,8 @@ class BudgetName(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Whose budget it is.
 
     `subject` is an account's id for `account` and `end_users` (each of that
-    account's end users), a key's id for `key`, ACCOUNT/NAME for `end_user`.
+    account's end users), a key's id for `key` (what its descendants spend is its own,
+    too), ACCOUNT/NAME for `end_user` and `organization`.
     """
 
     concern: Concern
@@ -165,20 +167,39 @@ class BudgetList(msgspec.Struct):
     budgets: list[Budget]
 
 
-class NewKey(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A key to be made.
+EndUser: TypeAlias = Annotated[str, Meta(min_length=1, max_length=256)]
+Pattern: TypeAlias = Annotated[str, Meta(min_length=1, max_length=256)]
+Rate: TypeAlias = Annotated[int, Meta(ge=1, le=1_000_000)]
 
-    `budget` is the most it may spend, in all; `unread` says what becomes of its
-    turns when nobody reads them for a while.
+
+class NewDescendant(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A key to be made that has less than the one which asks for it.
+
+    What is left out is as that one has it, scopes but for `keys`. `models` and
+    `routes` are patterns with `*`; a route may begin with a method, as in
+    `GET /v1/turns/*`. A key that belongs to a `user` acts as that end user and
+    sees only what is theirs. `budget` is the most that it and its descendants may
+    spend, in all; `unread` says what becomes of its turns when nobody reads them
+    for a while.
     """
 
     name: Name
-    account_id: str | None = None
-    scopes: list[str] = msgspec.field(default_factory=lambda: ["chat", "models"])
-    models: list[str] | None = None
+    scopes: list[str] | None = None
+    models: Annotated[list[Pattern], Meta(max_length=100)] | None = None
+    routes: Annotated[list[Pattern], Meta(max_length=100)] | None = None
+    user: EndUser | None = None
+    organization: EndUser | None = None
+    requests_per_minute: Rate | None = None
+    burst: Rate | None = None
     expires_in_days: Annotated[float, Meta(gt=0, le=36500)] | None = None
     budget: USD | None = None
-    unread: Unread = "cancel"
+    unread: Unread | None = None
+
+
+class NewKey(NewDescendant, kw_only=True, forbid_unknown_fields=True):
+    """A key to be made; without `account_id`, in an account of its own, without limits."""
+
+    account_id: str | None = None
 
 
 class Rotation(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -197,6 +218,12 @@ class Key(msgspec.Struct, kw_only=True, omit_defaults=True):
     scopes: list[str]
     unread: Unread
     models: list[str] | None = None
+    routes: list[str] | None = None
+    user: str | None = None
+    organization: str | None = None
+    parent_id: str | None = None
+    requests_per_minute: int | None = None
+    burst: int | None = None
     created_at: str
     expires_at: str | None = None
     revoked_at: str | None = None
@@ -210,6 +237,46 @@ class KeyList(msgspec.Struct):
     """Keys, newest first."""
 
     keys: list[Key]
+
+
+class Account(msgspec.Struct, kw_only=True):
+    """Who pays: the tenant of its keys. `tier` is the one it is in."""
+
+    id: str
+    name: str
+    tier: str
+    dev: bool
+    created_at: str
+
+
+class AccountList(msgspec.Struct):
+    """Accounts, newest first."""
+
+    accounts: list[Account]
+
+
+class AccountChange(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What becomes of an account; a `tier` of null is the configuration's default."""
+
+    tier: str | None
+
+
+class Holder(msgspec.Struct, kw_only=True):
+    """An end user or an organization of an account, known by what was asked in its name."""
+
+    account_id: str
+    name: str
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+    spent: Money
+    last_used_at: str
+
+
+class HolderList(msgspec.Struct):
+    """Who asked."""
+
+    data: list[Holder]
 
 
 class Problem(msgspec.Struct):

@@ -223,6 +223,16 @@ class ErrorDetails(msgspec.Struct, omit_defaults=True, kw_only=True):
     code: str | None = None
     param: str | None = None
     retry_after: float | None = None
+    credits_required: int | None = None
+    credits_remaining: int | None = None
+    reset_date: str | None = None
+    band: str | None = None
+    required_tier: str | None = None
+    current_tier: str | None = None
+    limit: int | None = None
+    remaining: int | None = None
+    details: dict[str, JSON] | None = None
+    """What stands above, from `retry_after` on, once more."""
     turn: str | None = None
     """Beyond OpenAI: the turn that failed."""
     partial: str | None = None

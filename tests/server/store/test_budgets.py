@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from chatloom.server.models.driver import Usage
-from chatloom.server.store.contract import Budget, BudgetExceeded, Concern
+from chatloom.server.store.spending import Budget, BudgetExceeded, Concern
 from support.books import COST, RESERVED, USAGE, Books, answered, failed
 
 pytestmark = pytest.mark.anyio

@@ -44,7 +44,7 @@ DAMAGE: dict[str, tuple[str, str, str]] = {
     "reserved": ("UPDATE balance SET reserved = 1", "balance", "the ledger sums to"),
     "no balance": ("DELETE FROM balance WHERE scope = 'key'", "balance", "the ledger sums to"),
     "balance of nobody": (
-        "INSERT INTO balance VALUES ('key', 'nobody', 1, 1)",
+        "INSERT INTO balance (scope, subject, reserved, spent) VALUES ('key', 'nobody', 1, 1)",
         "balance",
         "the ledger sums to 0 reserved and 0 spent",
     ),
@@ -84,7 +84,7 @@ DAMAGE: dict[str, tuple[str, str, str]] = {
     ),
     "both": (
         "INSERT INTO ledger SELECT turn_id, 'release', account_id, key_id, end_user, 0, price_id,"
-        " NULL, NULL, unread, 0, 1 FROM ledger WHERE kind = 'settle'",
+        " NULL, NULL, unread, 0, 1, NULL, spent_before FROM ledger WHERE kind = 'settle'",
         "turn",
         "both settled and released",
     ),
@@ -142,7 +142,7 @@ DAMAGE: dict[str, tuple[str, str, str]] = {
     "attempt of nobody": ("DELETE FROM turn", "attempt", "unknown or still open"),
     "replay of nobody": ("DELETE FROM turn", "replay", "unknown or still open"),
     "key of another": (
-        "INSERT INTO account VALUES ('other', '', 0, 1); UPDATE api_key SET account_id = 'other'",
+        "INSERT INTO account VALUES ('other', '', 0, 1, NULL); UPDATE api_key SET account_id = 'other'",
         "turn",
         "its key is not of its account",
     ),
@@ -221,7 +221,7 @@ def tamper(path: Path, script: str) -> None:
 async def test_an_untouched_database_is_sound(path: Path) -> None:
     health = await checked(path)
     assert (health.problems, health.open_turns) == ([], [])
-    assert health.checked == {"messages": 6, "balances": 3, "turns": 3}
+    assert health.checked == {"messages": 6, "balances": 3, "turns": 3, "audit": 0}
 
 
 @pytest.mark.parametrize(("script", "check", "detail"), DAMAGE.values(), ids=DAMAGE)

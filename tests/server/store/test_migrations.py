@@ -12,7 +12,8 @@ import pytest
 from chatloom.server.chat.message import Message
 from chatloom.server.chat.tree import canonical, path_hashes
 from chatloom.server.models.driver import Price
-from chatloom.server.store.contract import ApiSecret, Branch, Conversation, Key, Node
+from chatloom.server.store.contract import Branch, Conversation, Node
+from chatloom.server.store.keys import ApiSecret, Key
 from chatloom.server.store.sqlite import SQLiteStore
 from chatloom.server.store.sqlite.connect import APPLICATION_ID, prepare
 from chatloom.server.store.sqlite.statements import migrations
@@ -103,7 +104,7 @@ async def test_an_older_database_is_sound_when_it_is_opened(old: Books) -> None:
     health = await old.store.check()
     assert health.problems == []
     assert health.open_turns == ["t2"]
-    assert health.checked == {"messages": 2, "balances": 3, "turns": 4}
+    assert health.checked == {"messages": 2, "balances": 3, "turns": 4, "audit": 0}
 
 
 async def test_an_older_database_keeps_what_it_held(old: Books) -> None:

@@ -10,7 +10,8 @@ import pytest
 from chatloom.server.chat.tree import path_hashes
 from chatloom.server.ids import new_id
 from chatloom.server.models.driver import Price, Usage
-from chatloom.server.store.contract import ApiSecret, Opening, Store
+from chatloom.server.store.contract import Opening, Store
+from chatloom.server.store.keys import ApiSecret
 from support.books import COST, RESERVED, USAGE, Books, add_key, answered, failed
 
 pytestmark = pytest.mark.anyio

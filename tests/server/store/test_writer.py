@@ -24,7 +24,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def note(name: str, connection: sqlite3.Connection) -> str:
-    connection.execute("INSERT INTO account VALUES (?, 'test', 0, 1)", (name,))
+    connection.execute("INSERT INTO account (id, name, created_at) VALUES (?, 'test', 1)", (name,))
     return name
 
 

@@ -7,7 +7,9 @@ import msgspec
 from chatloom.core.http import JSON
 from chatloom.server.chat.message import Message
 from chatloom.server.models.driver import Parameters
-from chatloom.server.store.contract import Repetition, Unread
+from chatloom.server.store.contract import Repetition
+from chatloom.server.store.keys import Unread
+from chatloom.server.store.spending import Allowance
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +28,18 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """Fields for the provider that chatloom does not know."""
     end_user: str | None = None
     """Names somebody inside the key's own account; the conversation is listed as theirs."""
+    is_bound: bool = False
+    """Whether its key belongs to that end user, and sees nothing of others."""
+    organization: str | None = None
+    """Names an organization inside the key's own account."""
+    ancestors: tuple[str, ...] = ()
+    """The keys that its key descends from."""
+    band: str = ""
+    """The band that its model is in."""
+    allowance: Allowance | None = None
+    """The credits that its account may spend; `None` for no limit."""
+    request_id: str = ""
+    """What its caller calls it; means nothing here."""
     conversation_id: str | None = None
     branch_id: str | None = None
     parent_id: str | None = None

@@ -76,7 +76,7 @@ def opening_of(ask: Ask, place: Place, resolved: Resolved, prompt: Prompt) -> Op
         conversation_id=place.conversation_id,
         starts_conversation=place.starts_conversation,
         listed=ask.end_user is not None or ask.names_a_place,
-        metadata=ask.metadata,
+        metadata=metadata_of(ask),
         branch_id=place.branch_id,
         parent_id=place.parent.id if place.parent else None,
         protocol=ask.protocol,
@@ -92,7 +92,25 @@ def opening_of(ask: Ask, place: Place, resolved: Resolved, prompt: Prompt) -> Op
         told_as=ask.told_as,
         repetition=ask.repetition,
         unread=ask.unread,
+        ancestors=ask.ancestors,
+        organization=ask.organization,
+        band=ask.band,
+        request_id=ask.request_id,
+        allowance=ask.allowance,
     )
+
+
+_NOT_OF_A_CONVERSATION = frozenset(
+    {"session_id", "conversation_id", "branch_id", "parent_message_id", "mcp_servers", "variables"}
+)
+"""What is said of one turn, or may hold what is nobody else's to read."""
+
+
+def metadata_of(ask: Ask) -> dict[str, JSON]:
+    """What is kept with the conversation that *ask* begins."""
+    return {
+        name: value for name, value in ask.metadata.items() if name not in _NOT_OF_A_CONVERSATION
+    }
 
 
 def most_tokens(prompt: Prompt) -> int:

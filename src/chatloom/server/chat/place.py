@@ -61,7 +61,8 @@ async def _conversation(store: Store, ask: Ask) -> Conversation | None:
     found = await store.conversation(ask.account_id, id) if is_id(id) else None
     if found is None:
         raise not_found("conversation")
-    if ask.end_user is not None and found.end_user not in {None, ask.end_user}:
+    theirs = {ask.end_user} if ask.is_bound else {None, ask.end_user}
+    if ask.end_user is not None and found.end_user not in theirs:
         raise not_found("conversation")
     return found
 

@@ -19,7 +19,6 @@ from chatloom.server.models.driver import Prompt, ProviderError
 from chatloom.server.models.registry import Registry, UnknownModel
 from chatloom.server.refusal import Refusal, invalid, not_found
 from chatloom.server.store.contract import (
-    BudgetExceeded,
     KeyTaken,
     Opening,
     Repetition,
@@ -28,6 +27,7 @@ from chatloom.server.store.contract import (
     Turn,
     Unfinished,
 )
+from chatloom.server.store.spending import BudgetExceeded
 
 _log = logging.getLogger("chatloom.turns")
 

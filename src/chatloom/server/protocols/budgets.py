@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from chatloom.server.call import Call, Reply, convert, json_reply
+from chatloom.server.protocols.deeds import deed
 from chatloom.server.refusal import invalid, not_found
 from chatloom.server.routes import Route
-from chatloom.server.store.contract import Budget, Store
+from chatloom.server.store.contract import Store
+from chatloom.server.store.spending import Budget
 from chatloom.wire import chatloom as wire
 
 
@@ -16,13 +18,14 @@ async def get_budgets(call: Call) -> Reply:
 
 async def put_budget(call: Call) -> Reply:
     """Answer ``PUT /admin/budgets``."""
-    return json_reply(await set_budget(call.services.store, await call.read(wire.NewBudget)))
+    wanted = await call.read(wire.NewBudget)
+    return json_reply(await set_budget(call.services.store, wanted, by=call))
 
 
 async def delete_budget(call: Call) -> Reply:
     """Answer ``DELETE /admin/budgets``; the query says which."""
     asked = convert(dict(call.query), wire.BudgetName)
-    return json_reply(await remove_budget(call.services.store, asked))
+    return json_reply(await remove_budget(call.services.store, asked, by=call))
 
 
 async def list_budgets(store: Store) -> wire.BudgetList:
@@ -30,17 +33,20 @@ async def list_budgets(store: Store) -> wire.BudgetList:
     return wire.BudgetList([tell_budget(budget) for budget in await store.budgets()])
 
 
-async def set_budget(store: Store, wanted: wire.NewBudget) -> wire.Budget:
+async def set_budget(store: Store, wanted: wire.NewBudget, *, by: Call | str) -> wire.Budget:
     """Limit what may be spent. Raises `Refusal` for an account or a key that is not there."""
     await _check_subject(store, wanted)
-    await store.set_budget(wanted.concern, wanted.subject, wire.picodollars(wanted.usd))
+    done = deed(by, "budget.set", wanted.subject, concern=wanted.concern, usd=wanted.usd)
+    amount = wire.picodollars(wanted.usd)
+    await store.set_budget(wanted.concern, wanted.subject, amount, done)
     return tell_budget(await _find(store, wanted))
 
 
-async def remove_budget(store: Store, named: wire.BudgetName) -> wire.Budget:
+async def remove_budget(store: Store, named: wire.BudgetName, *, by: Call | str) -> wire.Budget:
     """Lift a limit; return what it was. Raises `Refusal` where there is none."""
     found = await _find(store, named)
-    await store.set_budget(named.concern, named.subject, None)
+    done = deed(by, "budget.lifted", named.subject, concern=named.concern)
+    await store.set_budget(named.concern, named.subject, None, done)
     return tell_budget(found)
 
 
@@ -69,9 +75,12 @@ async def _check_subject(store: Store, named: wire.BudgetName) -> None:
             raise invalid(f"there is no key with the id {named.subject!r}", param="subject")
         return
     account, slash, name = named.subject.partition("/")
-    is_person = named.concern == "end_user"
-    if not account or (bool(slash), bool(name)) != (is_person, is_person):
-        raise invalid("an end user is named ACCOUNT/NAME, an account by its id", param="subject")
+    is_within = named.concern in {"end_user", "organization"}
+    if not account or (bool(slash), bool(name)) != (is_within, is_within):
+        raise invalid(
+            "an end user or an organization is named ACCOUNT/NAME, an account by its id",
+            param="subject",
+        )
     if not await store.keys(account):
         raise invalid("no such account", param="subject")
 
@@ -85,7 +94,6 @@ ROUTES = (
         endpoint=get_budgets,
         scope="admin",
         answer=wire.BudgetList,
-        errors=("unauthenticated", "forbidden"),
     ),
     Route(
         method="PUT",
@@ -96,7 +104,7 @@ ROUTES = (
         scope="admin",
         request=wire.NewBudget,
         answer=wire.Budget,
-        errors=("invalid", "unauthenticated", "forbidden"),
+        errors=("invalid",),
     ),
     Route(
         method="DELETE",
@@ -106,6 +114,6 @@ ROUTES = (
         endpoint=delete_budget,
         scope="admin",
         answer=wire.Budget,
-        errors=("invalid", "unauthenticated", "forbidden", "not_found"),
+        errors=("invalid", "not_found"),
     ),
 )

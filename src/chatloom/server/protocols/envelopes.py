@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 import msgspec
 
+from chatloom.core.http import JSON
 from chatloom.server.call import Reply
 from chatloom.server.chat.telling import Telling
 from chatloom.server.models.driver import ProblemKind, ProviderError
 from chatloom.server.models.registry import UnknownModel
+from chatloom.server.protocols.moments import iso
 from chatloom.server.refusal import Kind, Refusal
 from chatloom.server.routes import Owner
-from chatloom.server.store.contract import BudgetExceeded, Concern
+from chatloom.server.store.spending import Allowance, BudgetExceeded, Concern
+from chatloom.server.tiers import Tiers
 from chatloom.wire.chatloom import Money
 from chatloom.wire.openai import ErrorBody, ErrorDetails
 
@@ -42,13 +45,13 @@ OPENAI_TYPE: Mapping[Kind, str] = {
     "forbidden": "permission_error",
     "not_found": "not_found_error",
     "rate_limited": "rate_limit_error",
-    "over_budget": "insufficient_quota",
+    "over_budget": "insufficient_credits",
     "internal": "server_error",
     "provider_failed": "server_error",
     "unavailable": "server_error",
     "timed_out": "server_error",
 }
-"""OpenAI's ``error.type``; ``invalid_request_error`` for the rest."""
+"""``error.type``, in OpenAI's words and Zaguan's; ``invalid_request_error`` for the rest."""
 
 _PROVIDER: Mapping[ProblemKind, tuple[Kind, str]] = {
     "rejected": ("invalid", "provider_rejected"),
@@ -105,15 +108,27 @@ def failure_of(turn: Telling) -> Refusal:
     )
 
 
-def over_budget(exceeded: BudgetExceeded) -> Refusal:
-    """What a budget that cannot bear a turn means for the caller."""
-    left = f"{_WHOSE[exceeded.concern]} has {Money.of(max(0, exceeded.left))} left"
+def over_budget(exceeded: BudgetExceeded, tiers: Tiers, allowance: Allowance | None) -> Refusal:
+    """What a budget, or an allowance of credits, that cannot bear a turn means for the caller."""
+    left = max(0, exceeded.left)
+    extras: dict[str, JSON] = {"credits_remaining": left // tiers.credit}
+    if exceeded.concern == "credits":
+        has = f"this account has {left // tiers.credit} credits left"
+        if allowance is not None:
+            extras["reset_date"] = iso(allowance.until)
+    else:
+        has = f"{_WHOSE[exceeded.concern]} has {Money.of(left)} left"
     if exceeded.wanted is None:
         why = "nobody knows what this model costs; give it a price in the configuration"
     else:
+        extras["credits_required"] = -(-exceeded.wanted // tiers.credit)
         wanted = Money.of(exceeded.wanted)
         why = f"this may cost up to {wanted}; a lower max_tokens costs less"
-    return Refusal("over_budget", f"{left}, and {why}", code="budget_exceeded", repeatable=False)
+        if exceeded.concern == "credits":
+            why = f"this may cost up to {extras['credits_required']}; a lower max_tokens costs less"
+    code = "insufficient_credits" if exceeded.concern == "credits" else "budget_exceeded"
+    message = f"{has}, and {why}"
+    return Refusal("over_budget", message, code=code, repeatable=False, extras=extras)
 
 
 _WHOSE: Mapping[Concern, str] = {
@@ -121,6 +136,7 @@ _WHOSE: Mapping[Concern, str] = {
     "key": "this API key's budget",
     "end_user": "the end user's budget",
     "end_users": "the end user's budget",
+    "organization": "the organization's budget",
 }
 
 
@@ -130,16 +146,28 @@ def unknown_model(error: UnknownModel) -> Refusal:
 
 
 def openai_error(refusal: Refusal) -> ErrorDetails:
-    """The inner object of OpenAI's error body."""
+    """The inner object of OpenAI's error body.
+
+    Facts for programs stand there by their names and, once more, in ``details``: of the services'
+    own clients some look here, and some there.
+    """
+    details = dict(refusal.extras)
+    if refusal.retry_after is not None:
+        details["retry_after"] = refusal.retry_after
+    facts = {name: value for name, value in details.items() if name in _FACTS}
     return ErrorDetails(
         message=refusal.message,
-        type=OPENAI_TYPE.get(refusal.kind, "invalid_request_error"),
+        type=refusal.type or OPENAI_TYPE.get(refusal.kind, "invalid_request_error"),
         code=refusal.code,
         param=refusal.param,
-        retry_after=refusal.retry_after,
         turn=refusal.turn_id,
         partial=refusal.partial or None,
+        details=details or None,
+        **cast("dict[str, Any]", facts),
     )
+
+
+_FACTS = frozenset(ErrorDetails.__struct_fields__)
 
 
 def _chatserver(refusal: Refusal) -> object:
@@ -148,7 +176,12 @@ def _chatserver(refusal: Refusal) -> object:
 
 Envelope: TypeAlias = Callable[[Refusal], object]
 
-_ENVELOPES: Mapping[Owner, Envelope] = {"chatserver": _chatserver, "chatloom": _chatserver}
+_ENVELOPES: Mapping[Owner, Envelope] = {
+    "chatserver": _chatserver,
+    "zaguan": _chatserver,
+    "anthropic": _chatserver,
+    "chatloom": _chatserver,
+}
 
 _OWNERS: tuple[tuple[str, Owner], ...] = (
     ("/v1/", "chatserver"),
@@ -175,6 +208,7 @@ def refuse(refusal: Refusal, owner: Owner) -> Reply:
     if refusal.repeatable is not None:
         told = b"true" if refusal.repeatable else b"false"
         reply.headers.append((b"x-should-retry", told))
+    reply.headers += refusal.headers
     if refusal.kind == "unauthenticated":
         reply.headers.append((b"www-authenticate", b'Bearer realm="chatloom"'))
     if refusal.allowed is not None:

@@ -30,8 +30,8 @@ def key_of(call: Call) -> str | None:
 def repeatable(call: Call, ask: Ask) -> Ask:
     """Add to *ask* what tells a repetition of it, where it came with a key.
 
-    That is the key, and all that is asked, but not by which key of the account
-    nor how its answer is wanted. Raises `Refusal` for an idempotency key that
+    That is the key, and all that is asked, but not by which key of the account, on
+    what terms, nor how its answer is wanted. Raises `Refusal` for an idempotency key that
     can be none.
     """
     key = call.headers.get(HEADER)
@@ -42,11 +42,25 @@ def repeatable(call: Call, ask: Ask) -> Ask:
             f"an Idempotency-Key has 1 to {LONGEST_KEY} printable ASCII characters, once",
             code="invalid_idempotency_key",
         )
-    asked = replace(
-        ask, key_id="", attempt_key="", streamed=False, told_as="", unread="cancel", goes_on=False
-    )
+    asked = replace(ask, **_NOT_ASKED)
     body = hashlib.sha256(_sorted(asked)).digest()
     return replace(ask, repetition=Repetition(hashlib.sha256(key.encode()).digest(), body))
+
+
+_NOT_ASKED: dict[str, object] = {
+    "key_id": "",
+    "ancestors": (),
+    "is_bound": False,
+    "unread": "cancel",
+    "band": "",
+    "allowance": None,
+    "request_id": "",
+    "attempt_key": "",
+    "streamed": False,
+    "told_as": "",
+    "goes_on": False,
+}
+"""Fields that do not tell one request from another, with nothing in them."""
 
 
 def attempt_key(call: Call, body: bytes) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from chatloom.server.call import Call, Reply, StreamedReply, json_reply
 from chatloom.server.ids import is_id
+from chatloom.server.powers import may_see
 from chatloom.server.protocols.completions import turn_id_of
 from chatloom.server.protocols.moments import iso
 from chatloom.server.protocols.voice import Voice, stream
@@ -28,7 +29,7 @@ async def get_turn(call: Call) -> Reply:
     """Answer ``GET /v1/turns/{turn_id}``."""
     store, account = call.services.store, call.key.account_id
     turn = await store.turn(account, _id(call))
-    if turn is None:
+    if turn is None or not may_see(call.key, turn.end_user):
         raise not_found("turn")
     node = await store.node(account, turn.message_id) if turn.message_id else None
     return json_reply(_told(turn, node.message.text if node else ""))
@@ -40,7 +41,7 @@ def _told(turn: contract.Turn, text: str) -> wire.Turn:
         usage = wire.TurnUsage(counted.prompt_tokens, counted.completion_tokens, counted.estimated)
     return wire.Turn(
         id=turn.id,
-        conversation_id=turn.conversation_id,
+        conversation_id=turn.conversation_id or None,
         parent_message_id=turn.parent_id,
         message_id=turn.message_id,
         protocol=turn.protocol,
@@ -61,7 +62,7 @@ def _told(turn: contract.Turn, text: str) -> wire.Turn:
 async def cancel_turn(call: Call) -> Reply:
     """Answer ``POST /v1/turns/{turn_id}/cancel``, when the turn is settled."""
     turn = call.services.turns.live(call.key.account_id, _id(call))
-    if turn is not None:
+    if turn is not None and may_see(call.key, turn.opening.end_user):
         turn.cancel()
         await turn.ended()
     return await get_turn(call)
@@ -73,6 +74,8 @@ def routes(voices: Mapping[str, Voice]) -> tuple[Route, ...]:
     async def follow_turn(call: Call) -> StreamedReply:
         """Answer ``GET /v1/turns/{turn_id}/events``."""
         turn = await call.services.turns.telling(call.key.account_id, _id(call))
+        if not may_see(call.key, turn.about.end_user):
+            raise not_found("turn")
         try:
             voice, told_as = voices[turn.about.protocol], turn.about.told_as
             return await stream(call, turn, voice, told_as, repeated=True)
@@ -89,7 +92,7 @@ def routes(voices: Mapping[str, Voice]) -> tuple[Route, ...]:
             endpoint=get_turn,
             scope="chat",
             answer=wire.Turn,
-            errors=("unauthenticated", "forbidden", "not_found"),
+            errors=("not_found",),
         ),
         Route(
             method="GET",
@@ -99,7 +102,7 @@ def routes(voices: Mapping[str, Voice]) -> tuple[Route, ...]:
             endpoint=follow_turn,
             scope="chat",
             streams=openai.Chunk,
-            errors=("invalid", "unauthenticated", "forbidden", "not_found", "conflict", "gone"),
+            errors=("invalid", "not_found", "conflict", "gone"),
         ),
         Route(
             method="POST",
@@ -109,6 +112,6 @@ def routes(voices: Mapping[str, Voice]) -> tuple[Route, ...]:
             endpoint=cancel_turn,
             scope="chat",
             answer=wire.Turn,
-            errors=("unauthenticated", "forbidden", "not_found"),
+            errors=("not_found",),
         ),
     )

@@ -10,12 +10,14 @@ from msgspec.structs import replace
 from chatloom.server.call import BrokenOff, Call, Reply, StreamedReply
 from chatloom.server.chat.ask import Ask
 from chatloom.server.chat.telling import Reader, Telling
+from chatloom.server.ids import milliseconds
 from chatloom.server.models.driver import ProviderError
 from chatloom.server.models.registry import UnknownModel
+from chatloom.server.powers import end_user_of, organization_of, require_model
 from chatloom.server.protocols.envelopes import failure_of, over_budget, refusal_of, unknown_model
 from chatloom.server.protocols.repeats import repeatable
 from chatloom.server.refusal import Refusal, invalid
-from chatloom.server.store.contract import BudgetExceeded
+from chatloom.server.store.spending import BudgetExceeded
 
 FIRST_WORD = 10.0
 """Seconds a stream waits for its first word, so that an early failure still has a status."""
@@ -37,7 +39,8 @@ async def answer(call: Call, ask: Ask, voice: Voice) -> Reply | StreamedReply:
 
     Raises `Refusal`, also for a turn that failed.
     """
-    ask = replace(repeatable(call, ask), goes_on=_heard(call) != 0)
+    ask = repeatable(call, on_the_terms_of(call, ask))
+    ask = replace(ask, goes_on=_heard(call) != 0)
     try:
         turn, repeated = await call.services.turns.begin(ask)
     except UnknownModel as error:
@@ -45,7 +48,7 @@ async def answer(call: Call, ask: Ask, voice: Voice) -> Reply | StreamedReply:
     except ProviderError as error:
         raise refusal_of(error) from error
     except BudgetExceeded as error:
-        raise over_budget(error) from error
+        raise over_budget(error, call.services.tiers, ask.allowance) from error
     if ask.streamed:
         return await stream(call, turn, voice, ask.told_as, repeated=repeated)
     reader = call.reader(turn)
@@ -55,6 +58,26 @@ async def answer(call: Call, ask: Ask, voice: Voice) -> Reply | StreamedReply:
     if turn.failed:
         raise failure_of(turn)
     return Reply(msgspec.json.encode(voice.whole(turn)), headers=_headers(turn, repeated))
+
+
+def on_the_terms_of(call: Call, ask: Ask) -> Ask:
+    """Hold *ask* to what its key may do, whatever protocol it came in. Raises `Refusal`."""
+    key, tiers = call.key, call.services.tiers
+    tier = tiers.of(key.tier)
+    require_model(key, ask.model)
+    return replace(
+        ask,
+        account_id=key.account_id,
+        key_id=key.id,
+        ancestors=key.ancestors,
+        end_user=end_user_of(key, ask.end_user),
+        is_bound=key.owner is not None,
+        organization=organization_of(key, ask.organization),
+        unread=key.unread,
+        band=tiers.require_band(tier, ask.model),
+        allowance=tiers.allowance(tier, milliseconds()),
+        request_id=call.request_id,
+    )
 
 
 async def stream(

@@ -7,7 +7,6 @@ pico-dollars, ids are UUIDv7.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal, Protocol, TypeAlias
 
 import msgspec
@@ -15,6 +14,9 @@ import msgspec
 from chatloom.core.http import JSON
 from chatloom.server.chat.message import Message
 from chatloom.server.models.driver import Price, ProblemKind, Usage
+from chatloom.server.store.administration import Administration
+from chatloom.server.store.keys import Keys, Unread
+from chatloom.server.store.spending import Allowance, Spending
 
 Outcome: TypeAlias = Literal[
     "complete",
@@ -27,45 +29,6 @@ Outcome: TypeAlias = Literal[
 ]
 """How a turn ends, in exactly one way."""
 
-Unread: TypeAlias = Literal["cancel", "run"]
-"""What becomes of a turn that nobody reads for a while: it is cancelled, or runs on."""
-
-Concern: TypeAlias = Literal["account", "key", "end_user", "end_users"]
-"""Whom a balance or a budget concerns; ``end_users`` is each end user of an account."""
-
-
-class Key(msgspec.Struct, frozen=True, kw_only=True):
-    """An API key, without its secret."""
-
-    id: str
-    account_id: str
-    name: str
-    scopes: frozenset[str]
-    models: list[str] | None = None
-    created_at: int
-    expires_at: int | None = None
-    revoked_at: int | None = None
-    last_used_at: int | None = None
-    parent_id: str | None = None
-    unread: Unread = "cancel"
-    """What becomes of its turns when nobody reads them."""
-    dev: bool = False
-    """Its account was made by ``--dev``."""
-    hint: str = ""
-    """How its newest secret begins."""
-    secret_expires_at: int | None = None
-    """When the secret it was found by stops working, where a newer one has replaced it."""
-
-
-class ApiSecret(msgspec.Struct, frozen=True, kw_only=True):
-    """The stored half of a key's secret."""
-
-    key_id: str
-    digest: bytes
-    hint: str
-    created_at: int
-    expires_at: int | None = None
-
 
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     """A tree of messages."""
@@ -73,6 +36,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     account_id: str
     end_user: str | None
+    organization: str | None
     listed: bool
     title: str | None
     model: str | None
@@ -138,21 +102,6 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """Why it gave no whole answer; `None` where it did."""
 
 
-class BudgetExceeded(Exception):
-    """A turn might cost more than a budget has left; nothing of it is stored.
-
-    *wanted* is `None` where nobody knows what it costs: then no budget can hold.
-    """
-
-    def __init__(self, concern: Concern, budget: int, left: int, wanted: int | None) -> None:
-        wanted_text = "an unknown amount" if wanted is None else str(wanted)
-        super().__init__(f"the {concern} budget of {budget} has {left} left, not {wanted_text}")
-        self.concern: Concern = concern
-        self.budget = budget
-        self.left = left
-        self.wanted = wanted
-
-
 class KeyTaken(Exception):
     """Another turn has begun with this idempotency key; nothing of this one is stored."""
 
@@ -165,6 +114,7 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     key_id: str
     end_user: str | None
     conversation_id: str
+    """Empty for what belongs to no conversation, such as embeddings."""
     starts_conversation: bool
     listed: bool
     metadata: dict[str, JSON]
@@ -186,6 +136,15 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     """How its protocol tells it, in that protocol's own words; for whoever reads it later."""
     repetition: Repetition | None = None
     unread: Unread = "cancel"
+    ancestors: tuple[str, ...] = ()
+    """The keys that its key descends from, who pay with it."""
+    organization: str | None = None
+    band: str = ""
+    """The band its model is in."""
+    request_id: str = ""
+    """What its caller calls the request; it means nothing here."""
+    allowance: Allowance | None = None
+    """What its account may spend; `None` for no limit."""
     asked: bytes = b""
     """JSON: what else is needed to settle the turn after a crash; kept until it is settled."""
 
@@ -237,6 +196,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     account_id: str
     key_id: str
+    end_user: str | None
     conversation_id: str
     parent_id: str | None
     message_id: str | None
@@ -261,20 +221,6 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: int | None
 
 
-class Budget(msgspec.Struct, frozen=True, kw_only=True):
-    """The most that may be spent, in all, and what has been.
-
-    *subject* is the id of an account or a key, or ``ACCOUNT/END USER``. Of
-    ``end_users`` there is no one balance: *spent* and *reserved* are 0.
-    """
-
-    concern: Concern
-    subject: str
-    amount: int
-    spent: int = 0
-    reserved: int = 0
-
-
 class Problem(msgspec.Struct, frozen=True):
     """Something a check found wrong."""
 
@@ -294,36 +240,8 @@ class Health(msgspec.Struct, frozen=True):
     """Worth knowing, and no damage."""
 
 
-class Store(Protocol):
+class Store(Keys, Spending, Administration, Protocol):
     """Keeps everything. Reads and writes of one account never see another's."""
-
-    async def account(self, id: str, name: str, *, dev: bool, now: int) -> None:
-        """Make an account, unless it is there."""
-        ...
-
-    async def add_key(self, key: Key, secret: ApiSecret) -> None: ...
-
-    async def find_key(self, digest: bytes) -> Key | None:
-        """The key one of whose secrets has this digest, revoked or expired or not."""
-        ...
-
-    async def key(self, id: str) -> Key | None: ...
-
-    async def keys(self, account_id: str | None = None) -> list[Key]:
-        """Every key, newest first."""
-        ...
-
-    async def revoke_key(self, id: str, now: int) -> bool:
-        """Revoke a key; False when there is none, or it was revoked before."""
-        ...
-
-    async def rotate_key(self, secret: ApiSecret, old_expire_at: int) -> None:
-        """Give a key a new secret; its others expire."""
-        ...
-
-    async def touch_keys(self, used: Sequence[tuple[str, int]]) -> None:
-        """Record when keys were last used."""
-        ...
 
     async def open_turn(self, opening: Opening) -> int | None:
         """Store a turn and reserve its money, before it is dispatched.
@@ -355,17 +273,26 @@ class Store(Protocol):
         """Every turn that was begun and not settled, oldest first."""
         ...
 
-    async def set_budget(self, concern: Concern, subject: str, amount: int | None) -> None:
-        """Limit what may be spent, or lift the limit. It holds from the next turn on."""
-        ...
-
-    async def budgets(self) -> list[Budget]:
-        """Every budget, and what is spent of it."""
-        ...
-
-    async def budget(self, concern: Concern, subject: str) -> Budget | None: ...
-
     async def conversation(self, account_id: str, id: str) -> Conversation | None: ...
+
+    async def sessions(
+        self, account_id: str, end_user: str, *, archived: bool, limit: int, offset: int
+    ) -> tuple[list[Conversation], int]:
+        """An end user's listed conversations, the last used first, and how many there are."""
+        ...
+
+    async def change_conversation(
+        self,
+        account_id: str,
+        id: str,
+        *,
+        archived: bool | None,
+        title: str | None,
+        metadata: dict[str, JSON] | None,
+        now: int,
+    ) -> None:
+        """Change what is not `None`."""
+        ...
 
     async def branches(self, conversation_id: str) -> list[Branch]:
         """The branches of a conversation, the main one first."""

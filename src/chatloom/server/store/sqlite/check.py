@@ -12,6 +12,7 @@ import msgspec
 from chatloom.server.chat.tree import node_hash
 from chatloom.server.store.contract import Health, Problem
 from chatloom.server.store.sqlite import rows
+from chatloom.server.store.sqlite.audit import check_entries
 from chatloom.server.store.sqlite.check_files import list_surroundings, list_waste
 from chatloom.server.store.sqlite.check_money import check_charges, list_overruns
 from chatloom.server.store.sqlite.connect import open_for_reading, schema_of
@@ -57,11 +58,12 @@ def _check(connection: sqlite3.Connection) -> Health:
     nodes, wrong_nodes = _nodes(connection)
     turns, wrong_charges = check_charges(connection)
     balances, wrong_balances = _balances(connection)
+    entries, wrong_entries = check_entries(connection)
     strays = [Problem(*row) for row in connection.execute(sql["every_stray"])]
     return Health(
-        {"messages": nodes, "balances": balances, "turns": turns},
+        {"messages": nodes, "balances": balances, "turns": turns, "audit": entries},
         [id for (id,) in connection.execute(sql["every_open_turn"])],
-        [*file, *wrong_nodes, *wrong_charges, *wrong_balances, *strays],
+        [*file, *wrong_nodes, *wrong_charges, *wrong_balances, *wrong_entries, *strays],
         [*list_overruns(connection), *list_waste(connection)],
     )
 

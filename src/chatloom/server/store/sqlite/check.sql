@@ -20,7 +20,7 @@ FROM turn t LEFT JOIN ledger r ON r.turn_id = t.id AND r.kind = 'reserve'
 
 -- name: every_balance
 WITH entry AS (
-    SELECT turn_id, account_id, key_id, end_user,
+    SELECT turn_id, account_id, key_id, end_user, organization,
            sum(CASE WHEN kind = 'reserve' THEN amount ELSE 0 END) AS reserved,
            sum(CASE WHEN kind = 'settle' THEN amount ELSE 0 END) AS spent,
            max(kind <> 'reserve') AS closed
@@ -33,6 +33,12 @@ WITH entry AS (
     UNION ALL
     SELECT 'end_user', account_id || '/' || end_user, iif(closed, 0, reserved), spent FROM entry
     WHERE end_user IS NOT NULL
+    UNION ALL
+    SELECT 'organization', account_id || '/' || organization, iif(closed, 0, reserved), spent
+    FROM entry WHERE organization IS NOT NULL
+    UNION ALL
+    SELECT 'lineage', ancestor.value, iif(closed, 0, reserved), spent
+    FROM entry JOIN api_key k ON k.id = entry.key_id JOIN json_each(k.ancestors) ancestor
 ), summed AS (
     SELECT scope, subject, sum(reserved) AS reserved, sum(spent) AS spent
     FROM owed GROUP BY scope, subject
@@ -96,7 +102,8 @@ FROM ledger l LEFT JOIN turn t ON t.id = l.turn_id WHERE t.id IS NULL
 UNION ALL
 SELECT 'ledger', l.turn_id, 'its ' || l.kind || ' entry has another payer or price than its turn'
 FROM ledger l JOIN turn t ON t.id = l.turn_id
-WHERE (l.account_id, l.key_id, l.end_user) IS NOT (t.account_id, t.key_id, t.end_user)
+WHERE (l.account_id, l.key_id, l.end_user, l.organization)
+        IS NOT (t.account_id, t.key_id, t.end_user, t.organization)
     OR (l.price_id IS NOT NULL AND l.price_id IS NOT t.price_id)
 UNION ALL
 SELECT 'conversation', c.id, 'it has ' || c.message_count || ' messages by its own count, not ' || n
@@ -107,13 +114,29 @@ UNION ALL
 SELECT 'conversation', c.id, 'its cost is not what its turns cost'
 FROM conversation c JOIN (
     SELECT conversation_id, total(cost) AS n FROM turn GROUP BY conversation_id
-) t ON t.conversation_id = c.id WHERE c.cost <> n;
+) t ON t.conversation_id = c.id WHERE c.cost <> n
+UNION ALL
+SELECT 'ledger', turn_id, 'its account had spent another sum before it'
+FROM (
+    -- Entries were made in the order of what had been spent; those that cost nothing, anywhere.
+    SELECT turn_id, spent_before,
+           sum(amount) OVER (PARTITION BY account_id ORDER BY spent_before, amount > 0, turn_id)
+               - amount AS summed
+    FROM ledger WHERE kind <> 'reserve'
+) WHERE spent_before IS NOT summed
+UNION ALL
+SELECT 'key', k.id, 'it is not revoked, and a key it descends from is'
+FROM api_key k JOIN json_each(k.ancestors) above JOIN api_key p ON p.id = above.value
+WHERE k.revoked_at IS NULL AND p.revoked_at IS NOT NULL;
 
 -- name: every_overrun
-SELECT b.concern, held.subject, b.amount, held.spent + held.reserved
+SELECT b.concern, held.subject, b.amount,
+       held.spent + held.reserved + coalesce(heirs.spent + heirs.reserved, 0) AS taken
 FROM budget b JOIN balance held ON held.scope = iif(b.concern = 'end_users', 'end_user', b.concern)
     AND (held.subject = b.subject OR (b.concern = 'end_users'
          AND held.subject >= b.subject || '/' AND held.subject < b.subject || '0'
          AND NOT EXISTS (SELECT 1 FROM budget
                          WHERE concern = 'end_user' AND subject = held.subject)))
-WHERE held.spent + held.reserved > b.amount;
+    LEFT JOIN balance heirs ON b.concern = 'key' AND heirs.scope = 'lineage'
+        AND heirs.subject = b.subject
+WHERE taken > b.amount;

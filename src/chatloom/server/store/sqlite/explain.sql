@@ -3,6 +3,7 @@ SELECT id FROM turn WHERE id >= ?1 AND id < ?1 || 'g' ORDER BY id DESC LIMIT ?2;
 
 -- name: turn
 SELECT t.*, a.name AS account_name, k.name AS key_name,
+       coalesce(k.ancestors, '[]') AS ancestors,
        (SELECT hint FROM api_secret WHERE key_id = t.key_id ORDER BY created_at DESC LIMIT 1)
            AS key_hint,
        l.unread, c.title, b.name AS branch_name, m.hash AS parent_hash,

@@ -2,35 +2,48 @@
 INSERT INTO account (id, name, dev, created_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING;
 
 -- name: add_key
-INSERT INTO api_key (id, account_id, parent_id, name, scopes, models, created_at, expires_at, unread)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO api_key (id, account_id, parent_id, name, scopes, models, created_at, expires_at, unread,
+                     ancestors, owner, organization, routes, limits)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: add_secret
 INSERT INTO api_secret (digest, key_id, hint, created_at, expires_at) VALUES (?, ?, ?, ?, ?);
 
 -- name: find_key
-SELECT k.id, k.account_id, k.name, k.scopes, k.models, k.created_at, k.expires_at, k.revoked_at,
-       k.last_used_at, k.parent_id, k.unread, a.dev, s.hint, s.expires_at
+SELECT k.id, k.account_id, k.name, k.scopes, k.models, k.created_at, k.expires_at,
+       coalesce(k.revoked_at, (SELECT min(above.revoked_at) FROM json_each(k.ancestors) a
+                               JOIN api_key above ON above.id = a.value)),
+       k.last_used_at, k.ancestors, k.unread, a.dev, s.hint, s.expires_at,
+       k.owner, k.organization, k.routes, k.limits, a.tier
 FROM api_secret s JOIN api_key k ON k.id = s.key_id JOIN account a ON a.id = k.account_id
 WHERE s.digest = ?;
 
 -- name: key
-SELECT k.id, k.account_id, k.name, k.scopes, k.models, k.created_at, k.expires_at, k.revoked_at,
-       k.last_used_at, k.parent_id, k.unread, a.dev,
-       (SELECT hint FROM api_secret WHERE key_id = k.id ORDER BY created_at DESC LIMIT 1), NULL
+SELECT k.id, k.account_id, k.name, k.scopes, k.models, k.created_at, k.expires_at,
+       coalesce(k.revoked_at, (SELECT min(above.revoked_at) FROM json_each(k.ancestors) a
+                               JOIN api_key above ON above.id = a.value)),
+       k.last_used_at, k.ancestors, k.unread, a.dev,
+       (SELECT hint FROM api_secret WHERE key_id = k.id ORDER BY created_at DESC LIMIT 1), NULL,
+       k.owner, k.organization, k.routes, k.limits, a.tier
 FROM api_key k JOIN account a ON a.id = k.account_id
 WHERE k.id = ?;
 
 -- name: keys
-SELECT k.id, k.account_id, k.name, k.scopes, k.models, k.created_at, k.expires_at, k.revoked_at,
-       k.last_used_at, k.parent_id, k.unread, a.dev,
-       (SELECT hint FROM api_secret WHERE key_id = k.id ORDER BY created_at DESC LIMIT 1), NULL
+SELECT k.id, k.account_id, k.name, k.scopes, k.models, k.created_at, k.expires_at,
+       coalesce(k.revoked_at, (SELECT min(above.revoked_at) FROM json_each(k.ancestors) a
+                               JOIN api_key above ON above.id = a.value)),
+       k.last_used_at, k.ancestors, k.unread, a.dev,
+       (SELECT hint FROM api_secret WHERE key_id = k.id ORDER BY created_at DESC LIMIT 1), NULL,
+       k.owner, k.organization, k.routes, k.limits, a.tier
 FROM api_key k JOIN account a ON a.id = k.account_id
-WHERE ?1 IS NULL OR k.account_id = ?1
+WHERE (?1 IS NULL OR k.account_id = ?1)
+    AND (?2 IS NULL OR EXISTS (SELECT 1 FROM json_each(k.ancestors) WHERE value = ?2))
 ORDER BY k.id DESC;
 
 -- name: revoke_key
-UPDATE api_key SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL;
+UPDATE api_key SET revoked_at = ?1
+WHERE revoked_at IS NULL AND (id = ?2
+    OR EXISTS (SELECT 1 FROM json_each(ancestors) WHERE value = ?2));
 
 -- name: expire_secrets
 UPDATE api_secret SET expires_at = min(coalesce(expires_at, ?1), ?1) WHERE key_id = ?2;
@@ -56,31 +69,42 @@ VALUES (?, ?, 'main', ?, 1, ?, ?);
 -- name: add_turn
 INSERT INTO turn (id, account_id, key_id, end_user, conversation_id, branch_id, parent_id, protocol,
                   told_as, model, provider, streamed, listed, key_digest, body_digest, price_id,
-                  reserved, started_at, request, metadata, asked)
+                  reserved, started_at, request, metadata, asked, organization, band, request_id)
 VALUES (?, ?, ?, nullif(?, ''), ?, nullif(?, ''), nullif(?, ''), ?, ?, ?, ?, ?, ?, ?, ?,
-        nullif(?, 0), ?, ?, ?, nullif(?, ''), ?);
+        nullif(?, 0), ?, ?, ?, nullif(?, ''), ?, nullif(?, ''), ?, ?);
 
 -- name: add_reserve
 INSERT INTO ledger (turn_id, kind, account_id, key_id, end_user, amount, price_id, unread,
-                    created_at)
-VALUES (?, 'reserve', ?, ?, nullif(?, ''), ?, nullif(?, 0), ?, ?);
+                    created_at, organization)
+VALUES (?, 'reserve', ?, ?, nullif(?, ''), ?, nullif(?, 0), ?, ?, nullif(?, ''));
 
 -- name: add_entry
 INSERT INTO ledger (turn_id, kind, account_id, key_id, end_user, amount, price_id,
-                    prompt_tokens, completion_tokens, unread, estimated, created_at)
-VALUES (?, ?, ?, ?, nullif(?, ''), ?, nullif(?, 0), nullif(?, -1), nullif(?, -1), ?, ?, ?);
+                    prompt_tokens, completion_tokens, unread, estimated, created_at, organization,
+                    spent_before)
+VALUES (?, ?, ?, ?, nullif(?, ''), ?, nullif(?, 0), nullif(?, -1), nullif(?, -1), ?, ?, ?,
+        nullif(?, ''), ?);
 
 -- name: any_budget
 SELECT EXISTS (SELECT 1 FROM budget);
 
 -- name: budgets_of
-SELECT b.concern, b.subject, b.amount, coalesce(held.spent, 0) AS spent,
-       coalesce(held.reserved, 0) AS reserved
-FROM budget b LEFT JOIN balance held
-    ON held.scope = iif(b.concern = 'end_users', 'end_user', b.concern)
-    AND held.subject = iif(b.concern = 'end_users', ?3, b.subject)
-WHERE (b.concern = 'account' AND b.subject = ?1) OR (b.concern = 'key' AND b.subject = ?2)
+SELECT b.concern, b.subject, b.amount,
+       coalesce((SELECT spent FROM balance
+                 WHERE scope = iif(b.concern = 'end_users', 'end_user', b.concern)
+                     AND subject = iif(b.concern = 'end_users', ?3, b.subject)), 0)
+       + coalesce((SELECT spent FROM balance WHERE b.concern = 'key' AND scope = 'lineage'
+                       AND subject = b.subject), 0) AS spent,
+       coalesce((SELECT reserved FROM balance
+                 WHERE scope = iif(b.concern = 'end_users', 'end_user', b.concern)
+                     AND subject = iif(b.concern = 'end_users', ?3, b.subject)), 0)
+       + coalesce((SELECT reserved FROM balance WHERE b.concern = 'key' AND scope = 'lineage'
+                       AND subject = b.subject), 0) AS reserved
+FROM budget b
+WHERE (b.concern = 'account' AND b.subject = ?1)
+    OR (b.concern = 'key' AND b.subject IN (SELECT value FROM json_each(?2)))
     OR (b.concern = 'end_user' AND b.subject = ?3)
+    OR (b.concern = 'organization' AND b.subject = ?4)
     OR (b.concern = 'end_users' AND b.subject = ?1 AND ?3 IS NOT NULL
         AND NOT EXISTS (SELECT 1 FROM budget WHERE concern = 'end_user' AND subject = ?3));
 
@@ -91,19 +115,33 @@ ON CONFLICT (concern, subject) DO UPDATE SET amount = ?3;
 -- name: lift_budget
 DELETE FROM budget WHERE concern = ? AND subject = ?;
 
--- name: budget
-SELECT b.concern, b.subject, b.amount, coalesce(held.spent, 0), coalesce(held.reserved, 0)
-FROM budget b LEFT JOIN balance held ON held.scope = b.concern AND held.subject = b.subject
-WHERE b.concern = ? AND b.subject = ?;
-
 -- name: budgets
-SELECT b.concern, b.subject, b.amount, coalesce(held.spent, 0), coalesce(held.reserved, 0)
+SELECT b.concern, b.subject, b.amount, coalesce(held.spent, 0) + coalesce(heirs.spent, 0),
+       coalesce(held.reserved, 0) + coalesce(heirs.reserved, 0)
 FROM budget b LEFT JOIN balance held ON held.scope = b.concern AND held.subject = b.subject
+    LEFT JOIN balance heirs ON b.concern = 'key' AND heirs.scope = 'lineage'
+        AND heirs.subject = b.subject
+WHERE ?1 IS NULL OR (b.concern = ?1 AND b.subject = ?2)
 ORDER BY b.concern, b.subject;
 
 -- name: move_balance
-INSERT INTO balance (scope, subject, reserved, spent) VALUES (?1, ?2, ?3, ?4)
-ON CONFLICT (scope, subject) DO UPDATE SET reserved = reserved + ?3, spent = spent + ?4;
+INSERT INTO balance (scope, subject, reserved, spent, turns, prompt_tokens, completion_tokens,
+                     moved_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+ON CONFLICT (scope, subject) DO UPDATE
+SET reserved = reserved + ?3, spent = spent + ?4, turns = turns + ?5,
+    prompt_tokens = prompt_tokens + ?6, completion_tokens = completion_tokens + ?7,
+    moved_at = max(moved_at, ?8);
+
+-- name: account_balance
+SELECT spent, reserved FROM balance WHERE scope = 'account' AND subject = ?;
+
+-- name: allowance
+SELECT since, spent_before FROM allowance WHERE account_id = ?;
+
+-- name: begin_allowance
+INSERT INTO allowance (account_id, since, spent_before) VALUES (?1, ?2, ?3)
+ON CONFLICT (account_id) DO UPDATE SET since = ?2, spent_before = ?3;
 
 -- name: append
 INSERT INTO journal (turn_id, last, deltas) VALUES (?, ?, ?);
@@ -135,10 +173,13 @@ SELECT count(*) FROM branch WHERE conversation_id = ?;
 
 -- name: grow_conversation
 INSERT INTO conversation (id, account_id, end_user, listed, title, model, metadata, message_count,
-                          tokens_in, tokens_out, cost, created_at, updated_at, last_message_at)
-VALUES (?, ?, nullif(?, ''), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                          tokens_in, tokens_out, cost, created_at, updated_at, last_message_at,
+                          organization)
+VALUES (?, ?, nullif(?, ''), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, ''))
 ON CONFLICT (id) DO UPDATE
-SET listed = max(listed, excluded.listed), title = coalesce(title, excluded.title),
+SET end_user = coalesce(end_user, excluded.end_user),
+    organization = coalesce(organization, excluded.organization),
+    listed = max(listed, excluded.listed), title = coalesce(title, excluded.title),
     model = excluded.model, message_count = message_count + excluded.message_count,
     tokens_in = tokens_in + excluded.tokens_in, tokens_out = tokens_out + excluded.tokens_out,
     cost = cost + excluded.cost, updated_at = excluded.updated_at,
@@ -148,9 +189,10 @@ SET listed = max(listed, excluded.listed), title = coalesce(title, excluded.titl
 UPDATE conversation SET cost = cost + ? WHERE id = ?;
 
 -- name: keep_conversation
-INSERT INTO conversation (id, account_id, end_user, metadata, cost, created_at, updated_at)
-SELECT t.conversation_id, t.account_id, t.end_user, coalesce(t.metadata, '{}'), ?2, t.started_at,
-       t.started_at
+INSERT INTO conversation (id, account_id, end_user, organization, metadata, cost, created_at,
+                          updated_at)
+SELECT t.conversation_id, t.account_id, t.end_user, t.organization, coalesce(t.metadata, '{}'), ?2,
+       t.started_at, t.started_at
 FROM turn t WHERE t.conversation_id = ?1 AND t.outcome IS NULL ORDER BY t.id LIMIT 1;
 
 -- name: keep_branch
@@ -180,7 +222,7 @@ DELETE FROM replay WHERE turn_id IN (
 -- name: turn
 SELECT id, account_id, key_id, conversation_id, parent_id, message_id, protocol, model,
        served_model, provider, streamed, outcome, problem, usage, reserved, cost, price_id,
-       started_at, first_token_at, ended_at, problem_kind, body_digest, told_as
+       started_at, first_token_at, ended_at, problem_kind, body_digest, told_as, end_user
 FROM turn WHERE account_id = ?1
     AND id = coalesce(?2, (SELECT id FROM turn WHERE account_id = ?1 AND key_digest = ?3));
 
@@ -188,8 +230,8 @@ FROM turn WHERE account_id = ?1
 SELECT t.id, t.account_id, t.key_id, t.end_user, t.conversation_id, t.listed, t.branch_id,
        t.parent_id, t.protocol, t.told_as, t.model, t.provider, t.streamed, t.request, t.asked,
        t.key_digest, t.body_digest, t.price_id, t.reserved, t.started_at, l.unread, p.model,
-       p.prompt, p.completion, p.cached, t.metadata
-FROM turn t LEFT JOIN ledger l ON l.turn_id = t.id AND l.kind = 'reserve'
+       p.prompt, p.completion, p.cached, t.metadata, t.organization, t.band, k.ancestors
+FROM turn t LEFT JOIN api_key k ON k.id = t.key_id LEFT JOIN ledger l ON l.turn_id = t.id AND l.kind = 'reserve'
     LEFT JOIN price p ON p.id = t.price_id
 WHERE t.outcome IS NULL ORDER BY t.id;
 
@@ -198,15 +240,31 @@ SELECT deltas FROM journal WHERE turn_id = ? ORDER BY last;
 
 -- name: conversation
 SELECT id, account_id, end_user, listed, title, model, metadata, message_count, tokens_in,
-       tokens_out, cost, created_at, updated_at, last_message_at, archived
+       tokens_out, cost, created_at, updated_at, last_message_at, archived, organization
 FROM conversation WHERE id = ? AND account_id = ? AND deleted_at IS NULL;
 
 -- name: conversation_to_be
 SELECT conversation_id, account_id, end_user, 0, NULL, NULL, coalesce(metadata, '{}'), 0, 0, 0, 0,
-       started_at, started_at, NULL, 0
+       started_at, started_at, NULL, 0, organization
 FROM turn WHERE conversation_id = ?1 AND account_id = ?2 AND outcome IS NULL
     AND NOT EXISTS (SELECT 1 FROM conversation WHERE id = ?1)
 ORDER BY id LIMIT 1;
+
+-- name: sessions
+SELECT id, account_id, end_user, listed, title, model, metadata, message_count, tokens_in,
+       tokens_out, cost, created_at, updated_at, last_message_at, archived, organization
+FROM conversation
+WHERE account_id = ?1 AND end_user = ?2 AND listed AND deleted_at IS NULL AND archived = ?3
+ORDER BY last_message_at DESC, id DESC LIMIT ?4 OFFSET ?5;
+
+-- name: count_sessions
+SELECT count(*) FROM conversation
+WHERE account_id = ?1 AND end_user = ?2 AND listed AND deleted_at IS NULL AND archived = ?3;
+
+-- name: change_conversation
+UPDATE conversation SET archived = coalesce(?3, archived), title = coalesce(?4, title),
+                        metadata = coalesce(?5, metadata), updated_at = max(updated_at, ?6)
+WHERE id = ?2 AND account_id = ?1 AND deleted_at IS NULL;
 
 -- name: branches
 SELECT id, conversation_id, name, head_id, parent_branch_id, forked_from_id, is_main, active

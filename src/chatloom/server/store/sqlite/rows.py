@@ -20,9 +20,7 @@ from chatloom.server.models.driver import Price, Usage
 from chatloom.server.store.contract import (
     Attempt,
     Branch,
-    Budget,
     Conversation,
-    Key,
     Node,
     Opening,
     Repetition,
@@ -34,31 +32,13 @@ from chatloom.server.store.contract import (
 Row: TypeAlias = tuple[Any, ...]
 
 _read_message = msgspec.json.Decoder(Message).decode
+_read_names = msgspec.json.Decoder(list[str]).decode
 _read_usage = msgspec.json.Decoder(Usage).decode
 
 
 def one(connection: sqlite3.Connection, statement: str, *values: object) -> Row | None:
     """The first row, if any."""
     return cast("Row | None", connection.execute(statement, values).fetchone())
-
-
-def key(row: Row) -> Key:
-    return Key(
-        id=row[0],
-        account_id=row[1],
-        name=row[2],
-        scopes=frozenset(msgspec.json.decode(row[3], type=list[str])),
-        models=None if row[4] is None else msgspec.json.decode(row[4], type=list[str]),
-        created_at=row[5],
-        expires_at=row[6],
-        revoked_at=row[7],
-        last_used_at=row[8],
-        parent_id=row[9],
-        unread=row[10],
-        dev=bool(row[11]),
-        hint=row[12] or "",
-        secret_expires_at=row[13],
-    )
 
 
 def node(row: Row) -> Node:
@@ -111,6 +91,7 @@ def conversation(row: Row) -> Conversation:
         updated_at=row[12],
         last_message_at=row[13],
         archived=bool(row[14]),
+        organization=row[15],
     )
 
 
@@ -125,10 +106,6 @@ def branch(row: Row) -> Branch:
         is_main=bool(row[6]),
         active=bool(row[7]),
     )
-
-
-def budget(row: Row) -> Budget:
-    return Budget(concern=row[0], subject=row[1], amount=row[2], spent=row[3], reserved=row[4])
 
 
 def turn(row: Row) -> Turn:
@@ -156,6 +133,7 @@ def turn(row: Row) -> Turn:
         problem_kind=row[20],
         body_digest=row[21],
         told_as=row[22],
+        end_user=row[23],
     )
 
 
@@ -186,6 +164,9 @@ def unfinished(row: Row, deltas: list[bytes]) -> Unfinished:
         reserved=row[18],
         started_at=row[19],
         unread=row[20] or "cancel",
+        organization=row[26],
+        band=row[27],
+        ancestors=tuple(_read_names(row[28] or "[]")),
     )
     return Unfinished(opening=opening, price_id=price_id, deltas=deltas)
 
@@ -214,6 +195,9 @@ def of_opening(opening: Opening, price_id: int) -> Row:
         bytearray(opening.request),
         _json(opening.metadata) if opening.starts_conversation else "",
         bytearray(opening.asked),
+        opening.organization or "",
+        opening.band,
+        opening.request_id,
     )
 
 
@@ -227,6 +211,7 @@ def of_reserve(opening: Opening, price_id: int) -> Row:
         price_id,
         opening.unread,
         opening.started_at,
+        opening.organization or "",
     )
 
 
@@ -263,6 +248,7 @@ def of_growth(settlement: Settlement) -> Row:
         opening.started_at,
         settlement.ended_at,
         settlement.ended_at,
+        opening.organization or "",
     )
 
 
@@ -288,7 +274,7 @@ def of_move(settlement: Settlement) -> Row:
     )
 
 
-def of_charge(settlement: Settlement) -> Row:
+def of_charge(settlement: Settlement, spent_before: int) -> Row:
     opening, usage = settlement.opening, settlement.usage
     return (
         opening.turn_id,
@@ -303,6 +289,8 @@ def of_charge(settlement: Settlement) -> Row:
         opening.unread,
         int(settlement.estimated),
         settlement.ended_at,
+        opening.organization or "",
+        spent_before,
     )
 
 

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from chatloom.core.http import JSON
 from chatloom.server.store.contract import (
-    ApiSecret,
     Branch,
-    Budget,
-    Concern,
     Conversation,
     Health,
-    Key,
     Node,
     Opening,
     Settlement,
@@ -23,14 +19,16 @@ from chatloom.server.store.contract import (
     Unfinished,
 )
 from chatloom.server.store.sqlite import rows
+from chatloom.server.store.sqlite.administration import Administration
 from chatloom.server.store.sqlite.balances import Balances
 from chatloom.server.store.sqlite.check import check
-from chatloom.server.store.sqlite.places import File, Memory, Place
-from chatloom.server.store.sqlite.statements import statements
+from chatloom.server.store.sqlite.keys import Keys
+from chatloom.server.store.sqlite.places import File, Memory
+from chatloom.server.store.sqlite.spending import Spending
 from chatloom.server.store.sqlite.turns import Turns
 
 
-class SQLiteStore:
+class SQLiteStore(Keys, Spending, Administration):
     """Everything in the file at *path*; where that is `None`, in memory, until it is closed.
 
     Short reads happen on the spot, as they cost less than changing threads;
@@ -38,85 +36,12 @@ class SQLiteStore:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._sql = statements()
         balances = Balances()
+        super().__init__(File(path, balances) if path else Memory(balances))
         self._turns = Turns(balances)
-        self._place: Place = File(path, balances) if path else Memory(balances)
-
-    @property
-    def _reader(self) -> sqlite3.Connection:
-        return self._place.reader
-
-    def _one(self, statement: str, *values: object) -> rows.Row | None:
-        return rows.one(self._reader, self._sql[statement], *values)
 
     async def close(self) -> None:
         await self._place.close()
-
-    async def account(self, id: str, name: str, *, dev: bool, now: int) -> None:
-        def write(connection: sqlite3.Connection) -> None:
-            connection.execute(self._sql["add_account"], (id, name, dev, now))
-
-        await self._place.write(write)
-
-    async def add_key(self, key: Key, secret: ApiSecret) -> None:
-        scopes = msgspec.json.encode(sorted(key.scopes)).decode()
-        models = None if key.models is None else msgspec.json.encode(key.models).decode()
-
-        def write(connection: sqlite3.Connection) -> None:
-            connection.execute(
-                self._sql["add_key"],
-                (
-                    key.id,
-                    key.account_id,
-                    key.parent_id,
-                    key.name,
-                    scopes,
-                    models,
-                    key.created_at,
-                    key.expires_at,
-                    key.unread,
-                ),
-            )
-            self._add_secret(connection, secret)
-
-        await self._place.write(write, durable=True)
-
-    def _add_secret(self, connection: sqlite3.Connection, secret: ApiSecret) -> None:
-        connection.execute(
-            self._sql["add_secret"],
-            (secret.digest, secret.key_id, secret.hint, secret.created_at, secret.expires_at),
-        )
-
-    async def find_key(self, digest: bytes) -> Key | None:
-        row = self._one("find_key", digest)
-        return None if row is None else rows.key(row)
-
-    async def key(self, id: str) -> Key | None:
-        row = self._one("key", id)
-        return None if row is None else rows.key(row)
-
-    async def keys(self, account_id: str | None = None) -> list[Key]:
-        return [rows.key(row) for row in self._reader.execute(self._sql["keys"], (account_id,))]
-
-    async def revoke_key(self, id: str, now: int) -> bool:
-        def write(connection: sqlite3.Connection) -> bool:
-            return connection.execute(self._sql["revoke_key"], (now, id)).rowcount > 0
-
-        return await self._place.write(write, durable=True)
-
-    async def rotate_key(self, secret: ApiSecret, old_expire_at: int) -> None:
-        def write(connection: sqlite3.Connection) -> None:
-            connection.execute(self._sql["expire_secrets"], (old_expire_at, secret.key_id))
-            self._add_secret(connection, secret)
-
-        await self._place.write(write, durable=True)
-
-    async def touch_keys(self, used: Sequence[tuple[str, int]]) -> None:
-        def write(connection: sqlite3.Connection) -> None:
-            connection.executemany(self._sql["touch_key"], [(at, id) for id, at in used])
-
-        await self._place.write(write)
 
     async def open_turn(self, opening: Opening) -> int | None:
         return await self._place.write_with_others(self._turns.open, opening)
@@ -151,26 +76,41 @@ class SQLiteStore:
     def _journal(self, turn_id: str) -> list[bytes]:
         return [deltas for (deltas,) in self._reader.execute(self._sql["journal"], (turn_id,))]
 
-    async def set_budget(self, concern: Concern, subject: str, amount: int | None) -> None:
-        def write(connection: sqlite3.Connection) -> None:
-            if amount is None:
-                connection.execute(self._sql["lift_budget"], (concern, subject))
-            else:
-                connection.execute(self._sql["set_budget"], (concern, subject, amount))
-
-        await self._place.write(write, durable=True)
-
-    async def budgets(self) -> list[Budget]:
-        return [rows.budget(row) for row in self._reader.execute(self._sql["budgets"])]
-
-    async def budget(self, concern: Concern, subject: str) -> Budget | None:
-        row = self._one("budget", concern, subject)
-        return None if row is None else rows.budget(row)
-
     async def conversation(self, account_id: str, id: str) -> Conversation | None:
         row = self._one("conversation", id, account_id)
         row = row or self._one("conversation_to_be", id, account_id)
         return None if row is None else rows.conversation(row)
+
+    async def sessions(
+        self, account_id: str, end_user: str, *, archived: bool, limit: int, offset: int
+    ) -> tuple[list[Conversation], int]:
+        whose = (account_id, end_user, archived)
+
+        def read() -> tuple[list[Conversation], int]:
+            found = self._reader.execute(self._sql["sessions"], (*whose, limit, offset))
+            listed = [rows.conversation(row) for row in found]
+            (count,) = self._reader.execute(self._sql["count_sessions"], whose).fetchone()
+            return listed, count
+
+        return await self._place.apart(read)
+
+    async def change_conversation(
+        self,
+        account_id: str,
+        id: str,
+        *,
+        archived: bool | None,
+        title: str | None,
+        metadata: dict[str, JSON] | None,
+        now: int,
+    ) -> None:
+        told = None if metadata is None else msgspec.json.encode(metadata).decode()
+
+        def write(connection: sqlite3.Connection) -> None:
+            values = (account_id, id, archived, title, told, now)
+            connection.execute(self._sql["change_conversation"], values)
+
+        await self._place.write(write, durable=True)
 
     async def branches(self, conversation_id: str) -> list[Branch]:
         found = self._reader.execute(self._sql["branches"], (conversation_id,)).fetchall()

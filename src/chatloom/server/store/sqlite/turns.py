@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from chatloom.server.ids import new_id
 from chatloom.server.models.driver import Price
-from chatloom.server.store.contract import BudgetExceeded, KeyTaken, Opening, Settlement
+from chatloom.server.store.contract import KeyTaken, Opening, Settlement
+from chatloom.server.store.spending import BudgetExceeded
 from chatloom.server.store.sqlite import rows
 from chatloom.server.store.sqlite.balances import Balances
 from chatloom.server.store.sqlite.statements import insert, statements
@@ -70,11 +71,12 @@ class Turns:
                 raise NotTogetherError
             return [False]
         _grow(connection, [one for one in settlements if one.nodes])
+        spent_before: list[int] = []
         for settlement in settlements:
-            self._balances.settle(settlement.opening, settlement.cost)
+            spent_before.append(self._balances.settle(connection, settlement))
             if not settlement.nodes:
                 _charge(connection, settlement)
-        _put_by(connection, settlements)
+        _put_by(connection, settlements, spent_before)
         return [True] * len(settlements)
 
 
@@ -149,13 +151,17 @@ def _advance(connection: sqlite3.Connection, settlement: Settlement) -> None:
 def _charge(connection: sqlite3.Connection, settlement: Settlement) -> None:
     """Charge a conversation for a turn that said nothing, where there is one or will be."""
     sql, id, cost = statements(), settlement.opening.conversation_id, settlement.cost
-    if cost and not connection.execute(sql["charge_conversation"], (cost, id)).rowcount:
+    if id and cost and not connection.execute(sql["charge_conversation"], (cost, id)).rowcount:
         # Another first turn may still go on in it, and would not know of this one's cost.
         connection.execute(sql["keep_conversation"], (id, cost))
         connection.execute(sql["keep_branch"], (id,))
 
 
-def _put_by(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> None:
+def _put_by(
+    connection: sqlite3.Connection,
+    settlements: Sequence[Settlement],
+    spent_before: Sequence[int],
+) -> None:
     """Keep books of turns, and what was said for those who ask again."""
     sql = statements()
     freed = [(one.opening.turn_id,) for one in settlements if one.frees_key]
@@ -164,7 +170,7 @@ def _put_by(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -
         connection.executemany(sql["free_key"], freed)
     if told:
         connection.executemany(sql["forget_journal"], told)
-    insert(connection, "add_entry", [rows.of_charge(one) for one in settlements])
+    insert(connection, "add_entry", list(map(rows.of_charge, settlements, spent_before)))
     tries = [rows.of_attempt(one, each) for each in settlements for one in each.attempts]
     insert(connection, "add_attempt", tries)
     insert(connection, "add_replay", [rows.of_replay(one) for one in settlements])

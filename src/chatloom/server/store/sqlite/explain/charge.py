@@ -93,8 +93,10 @@ def _budgets(connection: sqlite3.Connection, turn: sqlite3.Row) -> list[Budget]:
     """The budgets that it was, or is, held to; of ``end_users`` what its own end user has left."""
     account, end_user = turn["account_id"], turn["end_user"]
     person = None if end_user is None else f"{account}/{end_user}"
+    group = None if turn["organization"] is None else f"{account}/{turn['organization']}"
+    keys = msgspec.json.encode([turn["key_id"], *msgspec.json.decode(turn["ancestors"])]).decode()
     # As they are asked when a turn begins.
-    found = connection.execute(statements()["budgets_of"], (account, turn["key_id"], person))
+    found = connection.execute(statements()["budgets_of"], (account, keys, person, group))
     return [
         Budget(
             concern=one["concern"],

@@ -1,0 +1,46 @@
+"""Letting a known key pass, or not: its scope, its addresses, how often it asks."""
+
+from __future__ import annotations
+
+from chatloom.server.call import Call
+from chatloom.server.identity import is_control
+from chatloom.server.powers import rates_of, require, require_route
+from chatloom.server.refusal import Refusal
+from chatloom.server.store.keys import Key, RateLimit
+from chatloom.server.tiers import Tier
+
+
+async def admit(call: Call) -> None:
+    """Let *call* pass, whose key and route are known. Raises `Refusal`."""
+    key, route, services = call.key, call.route, call.services
+    if is_control(key):
+        require(key, route.scope)
+        return
+    rates = _rates(key, services.tiers.of(key.tier))
+    if rates:
+        call.standing = services.limits.take(rates)
+    require(key, route.scope)
+    require_route(key, route.method, route.path)
+    if route.scope == "platform" and key.owner is not None:
+        await _require_administrator(call, key.owner)
+
+
+async def _require_administrator(call: Call, owner: str) -> None:
+    """A platform key that belongs to somebody works while they are an administrator."""
+    if not await call.services.store.is_administrator(owner):
+        raise Refusal(
+            "forbidden",
+            "whom this API key belongs to is no platform administrator",
+            code="not_an_administrator",
+        )
+
+
+def _rates(key: Key, tier: Tier) -> dict[str, RateLimit]:
+    """The limits that a request counts against; the tier's where a key has none of its own.
+
+    Those of the keys above count, too: else whoever may make keys could ask as often as he likes.
+    """
+    rates = rates_of(key)
+    if tier.rate is not None:
+        rates = {**dict.fromkeys((key.id, *key.ancestors), tier.rate), **rates}
+    return rates

@@ -1,0 +1,24 @@
+"""What every part of the store works with: a database that is open."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from chatloom.server.store.sqlite import rows
+from chatloom.server.store.sqlite.places import Place
+from chatloom.server.store.sqlite.statements import statements
+
+
+class Opened:
+    """A database, its statements, and who reads and writes there."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._sql = statements()
+
+    @property
+    def _reader(self) -> sqlite3.Connection:
+        return self._place.reader
+
+    def _one(self, statement: str, *values: object) -> rows.Row | None:
+        return rows.one(self._reader, self._sql[statement], *values)
