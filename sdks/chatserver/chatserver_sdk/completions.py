@@ -1,29 +1,22 @@
-"""The operations of ChatServer, written once for both clients."""
+"""The operations of ChatServer, written once for both clients; completions in full."""
 
 from __future__ import annotations
 
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Literal, Protocol, TypeVar, overload
 
-import msgspec
-
 from chatloom.core.engine import Mode
-from chatloom.core.http import JSON
-from chatloom.core.operations import (
-    PerMode,
-    Resource,
-    operation,
-    streamable,
-    streaming_as,
-    typed,
-)
+from chatloom.core.operations import PerMode, operation, streamable, streaming_as
 from chatloom.core.raw import Raw
-from chatserver_sdk.models import (
+from chatserver_sdk.answers import holding, whole
+from chatserver_sdk.models.completions import (
     ChatCompletionResponse,
     MessageLike,
     ModelsResponse,
     message_dicts,
 )
+from chatserver_sdk.platform import Platform
+from chatserver_sdk.sessions import Sessions
 from chatserver_sdk.streaming import AsyncCompletionStream, CompletionReading, CompletionStream
 
 Answer = TypeVar("Answer", covariant=True)
@@ -141,8 +134,8 @@ class CreateCompletion(Protocol[Answer, Pieces]):
         raise NotImplementedError  # the body of each is `_create_completion`
 
 
-class ChatServer(Resource[Mode]):
-    """Everything the ChatServer API offers."""
+class ChatServer(Sessions[Mode], Platform[Mode]):
+    """Everything the ChatServer API offers: completions, and what is kept and done around them."""
 
     def _create_completion(
         self,
@@ -219,14 +212,8 @@ class ChatServer(Resource[Mode]):
 
 
 def _completion(body: bytes) -> ChatCompletionResponse:
-    answer = _object(body)
-    if not isinstance(answer.get("choices"), list):
-        raise msgspec.ValidationError("it holds no choices")
-    return ChatCompletionResponse.from_dict(answer)
+    return ChatCompletionResponse.from_dict(holding(body, "choices", list))
 
 
 def _models(body: bytes) -> ModelsResponse:
-    return ModelsResponse.from_dict(_object(body))
-
-
-_object = typed(dict[str, JSON])
+    return ModelsResponse.from_dict(whole(body))

@@ -216,8 +216,8 @@ class PerMode(Generic[S, A, RS, RA]):
 def _spoken_as(method: Callable[..., Any], way: Callable[..., Any], mode: type) -> FunctionType:
     """Give *way* the name, the words and the signature of *method*."""
     written = cast("FunctionType", way)
-    # Its annotations are looked up among the method's globals.
-    names = cast("FunctionType", method).__globals__
+    # Its annotations are looked up among its globals; it uses them for nothing else.
+    names = {**_ANSWERS, **cast("FunctionType", method).__globals__}
     offered = FunctionType(written.__code__, names, None, None, written.__closure__)
     # Not functools.wraps: whoever unwraps would find a coroutine function again.
     signature = inspect.signature(method)
@@ -229,6 +229,10 @@ def _spoken_as(method: Callable[..., Any], way: Callable[..., Any], mode: type) 
     offered.__annotations__ = {**method.__annotations__, "return": answer}
     offered.__dict__["__signature__"] = signature.replace(return_annotation=answer)
     return offered
+
+
+_ANSWERS = {"Coroutine": Coroutine, "Pages": Pages, "Raw": Raw, "Stream": Stream}
+"""What an answer may be in a mode that the method's own module need not know."""
 
 
 def _answer_name(answer: object, is_coroutine: bool, mode: type) -> object:

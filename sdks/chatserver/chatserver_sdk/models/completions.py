@@ -1,9 +1,4 @@
-"""The values that requests and answers are made of.
-
-What answers hold is read by ``from_dict``, what requests hold is written by
-``to_dict``. Reading is tolerant: what the document does not name is kept in
-`extra`, what a server left out gets the default that stands here.
-"""
+"""Messages, completions, and the models on offer."""
 
 from __future__ import annotations
 
@@ -13,18 +8,7 @@ from enum import StrEnum
 from typing import TypeAlias, cast
 
 from chatloom.core.http import JSON
-
-__all__ = [
-    "ChatCompletionChoice",
-    "ChatCompletionRequest",
-    "ChatCompletionResponse",
-    "Message",
-    "MessageLike",
-    "MessageRole",
-    "ModelInfo",
-    "ModelsResponse",
-    "UsageInfo",
-]
+from chatserver_sdk.answers import dicts, integer, items, mapping, optional_text, text
 
 
 class MessageRole(StrEnum):
@@ -57,11 +41,11 @@ class Message:
         rest = dict(data)
         calls = rest.pop("tool_calls", None)
         return cls(
-            role=_role(rest.pop("role", None)),
-            content=_text(rest.pop("content", None)),
-            name=_optional_text(rest.pop("name", None)),
-            tool_calls=_dicts(calls) if calls else None,
-            tool_call_id=_optional_text(rest.pop("tool_call_id", None)),
+            role=role(rest.pop("role", None)),
+            content=text(rest.pop("content", None)),
+            name=optional_text(rest.pop("name", None)),
+            tool_calls=dicts(calls) if calls else None,
+            tool_call_id=optional_text(rest.pop("tool_call_id", None)),
             extra=rest,
         )
 
@@ -151,9 +135,9 @@ class UsageInfo:
     def from_dict(cls, data: Mapping[str, JSON]) -> UsageInfo:
         """Read a usage; a missing total is the sum."""
         rest = dict(data)
-        prompt = _integer(rest.pop("prompt_tokens", None))
-        completion = _integer(rest.pop("completion_tokens", None))
-        total = _integer(rest.pop("total_tokens", None)) or prompt + completion
+        prompt = integer(rest.pop("prompt_tokens", None))
+        completion = integer(rest.pop("completion_tokens", None))
+        total = integer(rest.pop("total_tokens", None)) or prompt + completion
         return cls(prompt, completion, total, rest)
 
 
@@ -171,9 +155,9 @@ class ChatCompletionChoice:
         """Read a choice."""
         rest = dict(data)
         return cls(
-            _integer(rest.pop("index", None)),
-            Message.from_dict(_dict(rest.pop("message", None))),
-            _optional_text(rest.pop("finish_reason", None)),
+            integer(rest.pop("index", None)),
+            Message.from_dict(mapping(rest.pop("message", None))),
+            optional_text(rest.pop("finish_reason", None)),
             rest,
         )
 
@@ -199,15 +183,15 @@ class ChatCompletionResponse:
     def from_dict(cls, data: Mapping[str, JSON]) -> ChatCompletionResponse:
         """Read a completion."""
         rest = dict(data)
-        choices = _dicts(rest.pop("choices", None))
+        choices = dicts(rest.pop("choices", None))
         return cls(
-            id=_text(rest.pop("id", None)),
-            object=_text(rest.pop("object", None)) or "chat.completion",
-            created=_integer(rest.pop("created", None)),
-            model=_text(rest.pop("model", None)),
+            id=text(rest.pop("id", None)),
+            object=text(rest.pop("object", None)) or "chat.completion",
+            created=integer(rest.pop("created", None)),
+            model=text(rest.pop("model", None)),
             choices=[ChatCompletionChoice.from_dict(choice) for choice in choices],
-            usage=UsageInfo.from_dict(_dict(rest.pop("usage", None))),
-            system_fingerprint=_optional_text(rest.pop("system_fingerprint", None)),
+            usage=UsageInfo.from_dict(mapping(rest.pop("usage", None))),
+            system_fingerprint=optional_text(rest.pop("system_fingerprint", None)),
             extra=rest,
         )
 
@@ -232,14 +216,14 @@ class ModelInfo:
         rest = dict(data)
         length = rest.pop("context_length", rest.get("max_tokens"))
         return cls(
-            id=_text(rest.pop("id", None)),
-            object=_text(rest.pop("object", None)) or "model",
-            created=_integer(rest.pop("created", None)),
-            owned_by=_optional_text(rest.pop("owned_by", None)),
-            provider=_optional_text(rest.pop("provider", None)),
-            description=_optional_text(rest.pop("description", None)),
+            id=text(rest.pop("id", None)),
+            object=text(rest.pop("object", None)) or "model",
+            created=integer(rest.pop("created", None)),
+            owned_by=optional_text(rest.pop("owned_by", None)),
+            provider=optional_text(rest.pop("provider", None)),
+            description=optional_text(rest.pop("description", None)),
             context_length=length if isinstance(length, int) else None,
-            capabilities=[str(item) for item in _items(rest.pop("capabilities", None))],
+            capabilities=[str(item) for item in items(rest.pop("capabilities", None))],
             extra=rest,
         )
 
@@ -254,38 +238,12 @@ class ModelsResponse:
     @classmethod
     def from_dict(cls, data: Mapping[str, JSON]) -> ModelsResponse:
         """Read a list of models."""
-        return cls([ModelInfo.from_dict(item) for item in _dicts(data.get("data"))])
+        return cls([ModelInfo.from_dict(item) for item in dicts(data.get("data"))])
 
 
-def _role(value: JSON) -> MessageRole:
+def role(value: JSON) -> MessageRole:
+    """Who speaks; a role nobody knows counts as the assistant's."""
     return _ROLES.get(str(value), MessageRole.ASSISTANT)
 
 
-_ROLES = {role.value: role for role in MessageRole}
-
-
-def _text(value: JSON) -> str:
-    """Text, or the text parts of a list of parts, joined."""
-    if isinstance(value, str):
-        return value
-    return "".join(_text(part.get("text")) for part in _dicts(value))
-
-
-def _optional_text(value: JSON) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _integer(value: JSON) -> int:
-    return int(value) if isinstance(value, int | float) else 0
-
-
-def _dict(value: JSON) -> dict[str, JSON]:
-    return value if isinstance(value, dict) else {}
-
-
-def _items(value: JSON) -> list[JSON]:
-    return value if isinstance(value, list) else []
-
-
-def _dicts(value: JSON) -> list[dict[str, JSON]]:
-    return [item for item in _items(value) if isinstance(item, dict)]
+_ROLES = {known.value: known for known in MessageRole}

@@ -1,0 +1,89 @@
+"""Both clients of ChatServer, asking the same of a server that answers by script, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from chatloom.core.raw import Raw
+from chatserver_sdk import AsyncChatServerClient, ChatServerClient, ChatServerError
+from transports.scripted import Asked, Peer, serving
+
+Call = Callable[[Any], Any]
+"""Uses a client, and gives what it answers with, or what an async one lets one await."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer that is no plain success with JSON."""
+
+    status: bytes
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What both clients were told, and what either had asked."""
+
+    answer: Any
+    asked: list[Asked]
+
+    @property
+    def targets(self) -> list[str]:
+        return [f"{asked.method} {asked.target}" for asked in self.asked]
+
+    @property
+    def bodies(self) -> list[Any]:
+        return [json.loads(asked.body) for asked in self.asked]
+
+
+def outcome(call: Call, *answers: object) -> Outcome:
+    """Have both clients *call*; the server gives either of them these answers in turn.
+
+    An error that both end with stands for the answer.
+    """
+
+    def talk(peer: Peer) -> None:
+        for answer in answers:
+            peer.asked()
+            if isinstance(answer, Reply):
+                peer.answer(answer.body, status=answer.status)
+            else:
+                peer.answer(json.dumps(answer).encode(), b"content-type: application/json")
+
+    with serving(talk) as server:
+        blocking = _blocking(call, server.url)
+        first = list(server.asked)
+        awaited = asyncio.run(_awaited(call, server.url))
+        second = server.asked[len(first) :]
+    assert _comparable(blocking) == _comparable(awaited)
+    told = [[(one.method, one.target, one.body) for one in asked] for asked in (first, second)]
+    assert told[0] == told[1]
+    assert all(one.all("authorization") == ["Bearer key"] for one in server.asked)
+    return Outcome(blocking, first)
+
+
+def _blocking(call: Call, url: str) -> Any:
+    with ChatServerClient("key", url, max_retries=0) as client:
+        try:
+            return call(client)
+        except (ChatServerError, ValueError) as error:
+            return error
+
+
+async def _awaited(call: Call, url: str) -> Any:
+    async with AsyncChatServerClient("key", url, max_retries=0) as client:
+        try:
+            return await call(client)
+        except (ChatServerError, ValueError) as error:
+            return error
+
+
+def _comparable(answer: Any) -> Any:
+    if isinstance(answer, Raw):
+        raw = cast("Raw[object]", answer)
+        return raw.status_code, raw.parsed
+    return (type(answer), str(answer)) if isinstance(answer, Exception) else answer
