@@ -18,6 +18,8 @@ SAYS = {
     "context_manager.py": ["."],
     "streaming.py": ["Streaming response:\n", "\nSession fingerprint: 0"],
     "multi_turn.py": ["recursion"],
+    "session_history.py": ["\nStream recorded under: 0", "Loaded 4 stored messages"],
+    "platform_administration.py": ["Total users: ", "Total requests: ", "Platform admins: "],
     "error_handling.py": ["Bad request: model: ", "Status code: 400"],
 }
 

@@ -21,7 +21,10 @@ from chatloom.server.protocols import (
     documentation,
     repeats,
     turns,
+    zaguan,
 )
+from chatloom.server.protocols.anthropic import routes as messages
+from chatloom.server.protocols.anthropic.telling import VOICE as MESSAGES
 from chatloom.server.protocols.envelopes import owner_of, refuse
 from chatloom.server.refusal import Refusal
 from chatloom.server.routes import Route, RouteTable
@@ -29,11 +32,13 @@ from chatloom.server.services import Services
 
 _log = logging.getLogger("chatloom.server")
 
-VOICES = {"chatserver": completions.VOICE}
+VOICES = {"chatserver": completions.VOICE, "anthropic": MESSAGES}
 """How each protocol tells a turn."""
 
 ROUTES: tuple[Route, ...] = (
     *chatserver.ROUTES,
+    *messages.ROUTES,
+    *zaguan.ROUTES,
     *turns.routes(VOICES),
     *chatloom.ROUTES,
     *documentation.routes(lambda: ROUTES),
@@ -86,6 +91,8 @@ class App:
         try:
             reply = await self._reply(call)
             common = [*_SECURITY, (b"x-request-id", call.request_id.encode())]
+            if scope["path"].startswith("/v1/messages"):  # as Anthropic's clients call it
+                common.append((b"request-id", call.request_id.encode()))
             if (key := call.honoured_key) is not None:
                 common.append((repeats.HEADER.encode(), key.encode()))
             if call.standing is not None:

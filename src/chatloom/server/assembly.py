@@ -12,6 +12,7 @@ from chatloom.server.services import Services
 from chatloom.server.settings import ServerSettings
 from chatloom.server.store.contract import Store
 from chatloom.server.tiers import Tiers
+from chatloom.server.workflows import Workflows
 
 
 def assemble(
@@ -30,6 +31,7 @@ def assemble(
         registry=registry,
         turns=Turns(store, registry, settings.cancel_unread_after),
         tiers=Tiers(settings, dev=dev),
+        workflows=Workflows(settings.workflows),
         limits=Limits(),
         refusals=Refusals(store),
         dev=dev,

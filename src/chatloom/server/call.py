@@ -124,6 +124,10 @@ class Call:
         """The query string."""
         return QueryParams(self.scope["query_string"])
 
+    def read_query(self, kind: type[T]) -> T:
+        """Read the query string as *kind*. Raises `Refusal`."""
+        return convert(dict(self.query), kind, strict=False)
+
     async def body(self) -> bytes:
         """Read the body. Raises `Refusal` past the limit, and for a packed one."""
         if self.headers.get("content-encoding", "identity") != "identity":
@@ -188,15 +192,15 @@ def read_json(body: bytes) -> JSON:
     return decoded
 
 
-def convert(data: JSON, kind: type[T], within: str = "") -> T:
+def convert(data: object, kind: type[T], within: str = "", *, strict: bool = True) -> T:
     """Check *data* against *kind*. Raises `Refusal` that names the place at fault.
 
-    *within* is where in the body *data* stands.
+    *within* is where in the body *data* stands; what is not *strict* may say numbers as text.
     """
     if not isinstance(data, dict):
         raise invalid("the body must be a JSON object", code="invalid_json")
     try:
-        return msgspec.convert(data, kind)
+        return msgspec.convert(data, kind, strict=strict)
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$")
         if message.startswith("Object missing required field"):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from types import UnionType
 from typing import Any, TypeAlias
 
 import msgspec
 
 from chatloom import __version__
-from chatloom.server.protocols.envelopes import STATUS
+from chatloom.server.protocols.envelopes import ERROR_BODIES, STATUS
 from chatloom.server.protocols.repeats import LONGEST_KEY
 from chatloom.server.routes import Route
-from chatloom.wire.openai import ErrorBody
 
 Document: TypeAlias = dict[str, Any]
 
@@ -20,7 +20,7 @@ Document: TypeAlias = dict[str, Any]
 def describe(routes: Sequence[Route]) -> Document:
     """Describe *routes*."""
     types = {kind for route in routes for kind in _types(route)}
-    ordered = sorted(types | {ErrorBody}, key=lambda kind: kind.__name__)
+    ordered = sorted(types, key=str)
     schemas, components = msgspec.json.schema_components(
         ordered, ref_template="#/components/schemas/{name}"
     )
@@ -44,11 +44,12 @@ def describe(routes: Sequence[Route]) -> Document:
     }
 
 
-def _types(route: Route) -> list[type]:
-    return [kind for kind in (route.request, route.answer, route.streams) if kind is not None]
+def _types(route: Route) -> list[type | UnionType]:
+    told = (route.request, route.answer, route.streams, ERROR_BODIES[route.owner])
+    return [kind for kind in told if kind is not None]
 
 
-def _operation(route: Route, refs: dict[type, Document]) -> Document:
+def _operation(route: Route, refs: dict[type | UnionType, Document]) -> Document:
     operation: Document = {
         "operationId": f"{route.owner}_{route.endpoint.__name__}",
         "tags": [route.owner],
@@ -71,7 +72,19 @@ def _parameters(route: Route) -> list[Document]:
     ]
     headers = [IDEMPOTENCY_KEY] if route.paid else []
     headers += [LAST_EVENT_ID] if route.streams is not None else []
-    return [*parts, *headers]
+    return [*parts, *_query(route.query), *headers]
+
+
+def _query(kind: type | None) -> list[Document]:
+    if kind is None:
+        return []
+    (schema,), components = msgspec.json.schema_components([kind])
+    described = components[schema["$ref"].rpartition("/")[2]]
+    required = described.get("required", [])
+    return [
+        {"name": name, "in": "query", "required": name in required, "schema": of_it}
+        for name, of_it in described["properties"].items()
+    ]
 
 
 IDEMPOTENCY_KEY: Document = {
@@ -89,7 +102,7 @@ LAST_EVENT_ID: Document = {
 }
 
 
-def _responses(route: Route, refs: dict[type, Document]) -> Document:
+def _responses(route: Route, refs: dict[type | UnionType, Document]) -> Document:
     content: Document = _json(refs[route.answer]) if route.answer is not None else {}
     if route.streams is not None:
         content = {**content, "text/event-stream": {"schema": refs[route.streams]}}
@@ -97,7 +110,7 @@ def _responses(route: Route, refs: dict[type, Document]) -> Document:
     for kind in route.refusals:
         responses[str(STATUS[kind])] = {
             "description": kind.replace("_", " ").capitalize(),
-            "content": _json(refs[ErrorBody]),
+            "content": _json(refs[ERROR_BODIES[route.owner]]),
         }
     return responses
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import UnionType
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -31,6 +32,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     endpoint: Endpoint
     scope: Scope | Literal["public"]
+    query: type | None = None
+    """What its query string may say."""
     request: type | None = None
     answer: type | None = None
     status: int = 200
@@ -38,7 +41,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """How it may say no, beside what every address that needs a key may say."""
     paid: bool = False
     """Whether it costs; then it is idempotent by key."""
-    streams: type | None = None
+    streams: type | UnionType | None = None
     """What each event of a streamed answer holds, where there is one."""
 
     @property

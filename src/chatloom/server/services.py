@@ -16,6 +16,7 @@ from chatloom.server.refusals import Refusals
 from chatloom.server.settings import ServerSettings
 from chatloom.server.store.contract import Store
 from chatloom.server.tiers import Tiers
+from chatloom.server.workflows import Workflows
 
 _log = logging.getLogger("chatloom.server")
 
@@ -29,6 +30,7 @@ class Services(msgspec.Struct, kw_only=True):
     registry: Registry
     turns: Turns
     tiers: Tiers
+    workflows: Workflows
     limits: Limits
     refusals: Refusals
     dev: bool

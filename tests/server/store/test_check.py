@@ -142,7 +142,8 @@ DAMAGE: dict[str, tuple[str, str, str]] = {
     "attempt of nobody": ("DELETE FROM turn", "attempt", "unknown or still open"),
     "replay of nobody": ("DELETE FROM turn", "replay", "unknown or still open"),
     "key of another": (
-        "INSERT INTO account VALUES ('other', '', 0, 1, NULL); UPDATE api_key SET account_id = 'other'",
+        "INSERT INTO account VALUES ('other', '', 0, 1, NULL);"
+        "UPDATE api_key SET account_id = 'other'",
         "turn",
         "its key is not of its account",
     ),

@@ -6,7 +6,7 @@ from chatloom import __version__
 from chatloom.server.call import Call, Reply, StreamedReply, convert, json_reply, read_json
 from chatloom.server.chat.ask import Ask
 from chatloom.server.models.driver import ModelInfo
-from chatloom.server.protocols import completions
+from chatloom.server.protocols import completions, platform, sessions
 from chatloom.server.protocols.moments import iso_now
 from chatloom.server.protocols.repeats import attempt_key
 from chatloom.server.protocols.voice import answer
@@ -37,9 +37,10 @@ def _ask(
         messages=completions.messages_of(request, fields),
         parameters=completions.parameters_of(request, fields),
         streamed=bool(request.stream),
-        system_prompt=request.system_prompt,
+        system_prompt=_lead(call, request.system_prompt, told),
         extra=completions.extra_of(fields),
         end_user=told.user_id or request.user or None,
+        organization=told.organization_id or None,
         conversation_id=told.session_id or told.conversation_id,
         branch_id=told.branch_id,
         parent_id=told.parent_message_id,
@@ -48,6 +49,14 @@ def _ask(
         told_as=completions.SEPARATE_USAGE if separate else "",
         unread=call.key.unread,
     )
+
+
+def _lead(call: Call, system_prompt: str | None, told: wire.RequestMetadata) -> str | None:
+    """What leads the context: the caller's own words, then the workflow that he names."""
+    if not told.workflow:
+        return system_prompt
+    filled = call.services.workflows.fill(told.workflow, told.variables or {})
+    return f"{system_prompt}\n\n{filled}" if system_prompt else filled
 
 
 async def list_models(call: Call) -> Reply:
@@ -157,4 +166,6 @@ ROUTES = (
         answer=wire.Ready,
         errors=("unavailable",),
     ),
+    *sessions.ROUTES,
+    *platform.ROUTES,
 )

@@ -27,7 +27,8 @@ from chatloom.server.models.driver import (
     ToolCall,
     Usage,
 )
-from chatloom.server.protocols.envelopes import failure_of, openai_error
+from chatloom.server.protocols.envelopes import failure_of
+from chatloom.server.protocols.openai_errors import openai_error
 from chatloom.server.protocols.voice import Voice
 from chatloom.server.refusal import Kind, invalid
 from chatloom.wire import openai as wire
@@ -207,8 +208,8 @@ def completion_id(turn: Telling) -> str:
 
 
 def turn_id_of(id: str) -> str:
-    """The turn that *id* names: its own id, or the one of its completion."""
-    digits = id.removeprefix("chatcmpl-")
+    """The turn that *id* names: its own id, or the one of its completion or message."""
+    digits = id.removeprefix("chatcmpl-").removeprefix("msg_")
     return str(UUID(digits)) if digits != id and _HEX(digits) else id
 
 

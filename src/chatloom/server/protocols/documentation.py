@@ -56,21 +56,34 @@ def _section(path: str, method: str, operation: Document) -> str:
         f"<td>{_links(response['content'])}</td></tr>"
         for status, response in operation["responses"].items()
     )
+    asked = [one["name"] for one in operation["parameters"] if one["in"] == "query"]
+    query = "".join(f" <code>{escape(name)}</code>" for name in asked)
+    query = f"<p>In the query:{query}</p>" if asked else ""
     body = operation.get("requestBody")
     takes = f"<p>Takes {_links(body['content'])}</p>" if body else ""
     return (
         f"<section><h2><span class='{method.lower()}'>{method}</span> {escape(path)}</h2>"
-        f"<p>{escape(operation['summary'])}; {scope}.</p>{takes}<table>{rows}</table></section>"
+        f"<p>{escape(operation['summary'])}; {scope}.</p>{query}{takes}"
+        f"<table>{rows}</table></section>"
     )
 
 
 def _links(content: Document) -> str:
     found: list[str] = []
     for kind, media in content.items():
-        name = media["schema"].get("$ref", "").rpartition("/")[2]
         where = " as events" if kind == "text/event-stream" else ""
-        found.append(f'<a href="#{escape(name)}">{escape(name)}</a>{where}')
+        where = " in a list" if media["schema"].get("type") == "array" else where
+        names = map(escape, _names(media["schema"]))
+        found += [f'<a href="#{name}">{name}</a>{where}' for name in names]
     return ", ".join(found)
+
+
+def _names(schema: Document) -> list[str]:
+    """The types that *schema* refers to: itself, those of a list, those it chooses among."""
+    if "$ref" in schema:
+        return [schema["$ref"].rpartition("/")[2]]
+    within = [*schema.get("anyOf", ()), *([schema["items"]] if "items" in schema else ())]
+    return [name for one in within for name in _names(one)]
 
 
 def _code(schema: Document) -> str:

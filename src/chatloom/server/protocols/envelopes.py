@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias
 
 import msgspec
 
@@ -12,13 +12,16 @@ from chatloom.server.call import Reply
 from chatloom.server.chat.telling import Telling
 from chatloom.server.models.driver import ProblemKind, ProviderError
 from chatloom.server.models.registry import UnknownModel
+from chatloom.server.protocols.anthropic.errors import anthropic_error
 from chatloom.server.protocols.moments import iso
+from chatloom.server.protocols.openai_errors import openai_error
 from chatloom.server.refusal import Kind, Refusal
 from chatloom.server.routes import Owner
 from chatloom.server.store.spending import Allowance, BudgetExceeded, Concern
 from chatloom.server.tiers import Tiers
+from chatloom.wire.anthropic import MessageError
 from chatloom.wire.chatloom import Money
-from chatloom.wire.openai import ErrorBody, ErrorDetails
+from chatloom.wire.openai import ErrorBody
 
 STATUS: Mapping[Kind, int] = {
     "invalid": 400,
@@ -39,19 +42,6 @@ STATUS: Mapping[Kind, int] = {
     "unavailable": 503,
     "timed_out": 504,
 }
-
-OPENAI_TYPE: Mapping[Kind, str] = {
-    "unauthenticated": "authentication_error",
-    "forbidden": "permission_error",
-    "not_found": "not_found_error",
-    "rate_limited": "rate_limit_error",
-    "over_budget": "insufficient_credits",
-    "internal": "server_error",
-    "provider_failed": "server_error",
-    "unavailable": "server_error",
-    "timed_out": "server_error",
-}
-"""``error.type``, in OpenAI's words and Zaguan's; ``invalid_request_error`` for the rest."""
 
 _PROVIDER: Mapping[ProblemKind, tuple[Kind, str]] = {
     "rejected": ("invalid", "provider_rejected"),
@@ -145,31 +135,6 @@ def unknown_model(error: UnknownModel) -> Refusal:
     return Refusal("not_found", str(error), code="model_not_found", param="model")
 
 
-def openai_error(refusal: Refusal) -> ErrorDetails:
-    """The inner object of OpenAI's error body.
-
-    Facts for programs stand there by their names and, once more, in ``details``: of the services'
-    own clients some look here, and some there.
-    """
-    details = dict(refusal.extras)
-    if refusal.retry_after is not None:
-        details["retry_after"] = refusal.retry_after
-    facts = {name: value for name, value in details.items() if name in _FACTS}
-    return ErrorDetails(
-        message=refusal.message,
-        type=refusal.type or OPENAI_TYPE.get(refusal.kind, "invalid_request_error"),
-        code=refusal.code,
-        param=refusal.param,
-        turn=refusal.turn_id,
-        partial=refusal.partial or None,
-        details=details or None,
-        **cast("dict[str, Any]", facts),
-    )
-
-
-_FACTS = frozenset(ErrorDetails.__struct_fields__)
-
-
 def _chatserver(refusal: Refusal) -> object:
     return ErrorBody(error=openai_error(refusal), detail=refusal.message)
 
@@ -179,11 +144,20 @@ Envelope: TypeAlias = Callable[[Refusal], object]
 _ENVELOPES: Mapping[Owner, Envelope] = {
     "chatserver": _chatserver,
     "zaguan": _chatserver,
-    "anthropic": _chatserver,
+    "anthropic": anthropic_error,
     "chatloom": _chatserver,
 }
 
+ERROR_BODIES: Mapping[Owner, type] = {
+    "chatserver": ErrorBody,
+    "zaguan": ErrorBody,
+    "anthropic": MessageError,
+    "chatloom": ErrorBody,
+}
+"""What an owner's error is told as."""
+
 _OWNERS: tuple[tuple[str, Owner], ...] = (
+    ("/v1/messages", "anthropic"),
     ("/v1/", "chatserver"),
     ("/atoms/", "chatserver"),
     ("/api/v1/platform/", "chatserver"),

@@ -1,0 +1,1 @@
+"""The Messages API of Anthropic, in front of the same conversations as every other wire."""
