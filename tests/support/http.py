@@ -148,11 +148,12 @@ class Caller:
         *,
         key: str = "any-key",
         headers: Headers | None = None,
+        path: str = "/v1/chat/completions",
         **fields: object,
     ) -> Generator[http.client.HTTPResponse]:
         """Ask for a streamed completion, to be read as it comes."""
         body = completion(content, stream=True, **fields)
-        with self._sent("POST", "/v1/chat/completions", body, key, headers) as response:
+        with self._sent("POST", path, body, key, headers) as response:
             yield response
 
     @contextmanager

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from chatloom import __version__
-from chatloom.cli import backup, budgets, doctor, explain, keys, models, serve
+from chatloom.cli import accounts, backup, budgets, doctor, explain, keys, models, serve
 from chatloom.cli.chat import command as chat
 
 application = typer.Typer(
@@ -36,6 +36,7 @@ def _about(
 application.command("serve")(serve.serve)
 application.command("chat")(chat.chat)
 application.add_typer(keys.commands, name="keys")
+application.add_typer(accounts.commands, name="accounts")
 application.add_typer(budgets.commands, name="budgets")
 application.command("models")(models.models)
 application.command("explain")(explain.explain)

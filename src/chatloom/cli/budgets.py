@@ -36,6 +36,10 @@ EndUsers = Annotated[
         help="What each end user of an account spends who has no budget of their own.",
     ),
 ]
+Organization = Annotated[
+    str | None,
+    typer.Option(metavar="ACCOUNT/NAME", help="What is spent in an organization's name."),
+]
 
 
 @commands.command("set")
@@ -47,11 +51,12 @@ def set_budget(
     key: Key = None,
     end_user: EndUser = None,
     end_users: EndUsers = None,
+    organization: Organization = None,
     db: Database = None,
     as_json: AsJSON = False,
 ) -> None:
     """Set a budget, or change it. It holds from the next turn on."""
-    whose = _whose(account, key, end_user, end_users)
+    whose = _whose(account, key, end_user, end_users, organization)
     with at_desk(db) as desk:
         made = desk.set_budget(msgspec.convert({**whose, "usd": usd}, NewBudget))
     _tell(made, as_json, f"limited to [bold]{made.amount}[/]{_rest(made)}")
@@ -63,23 +68,36 @@ def remove_budget(
     key: Key = None,
     end_user: EndUser = None,
     end_users: EndUsers = None,
+    organization: Organization = None,
     db: Database = None,
     as_json: AsJSON = False,
 ) -> None:
     """Lift a limit."""
-    whose = _whose(account, key, end_user, end_users)
+    whose = _whose(account, key, end_user, end_users, organization)
     with at_desk(db) as desk:
         removed = desk.remove_budget(msgspec.convert(whose, BudgetName))
     _tell(removed, as_json, f"no longer limited to {removed.amount}")
 
 
 def _whose(
-    account: str | None, key: str | None, end_user: str | None, end_users: str | None
+    account: str | None,
+    key: str | None,
+    end_user: str | None,
+    end_users: str | None,
+    organization: str | None,
 ) -> dict[str, str]:
-    wanted = {"account": account, "key": key, "end_user": end_user, "end_users": end_users}
+    wanted = {
+        "account": account,
+        "key": key,
+        "end_user": end_user,
+        "end_users": end_users,
+        "organization": organization,
+    }
     given = [(concern, subject) for concern, subject in wanted.items() if subject is not None]
     if len(given) != 1:
-        raise typer.BadParameter("give one of --account, --key, --end-user, --end-users")
+        raise typer.BadParameter(
+            "give one of --account, --key, --end-user, --end-users, --organization"
+        )
     concern, subject = given[0]
     return {"concern": concern, "subject": subject}
 

@@ -1,4 +1,4 @@
-"""Where keys and budgets are made: at the server that has the database open, else in the file."""
+"""Where keys, budgets and tiers are given: at the server that has the file open, else there."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ from chatloom.core.secret import Secret
 from chatloom.policies.authorize import Authorize
 from chatloom.server.identity import Identity
 from chatloom.server.lock import DatabaseLock, Locked
+from chatloom.server.protocols.accounts import change_tier, tell_accounts
 from chatloom.server.protocols.budgets import list_budgets, remove_budget, set_budget
 from chatloom.server.protocols.deeds import CLI, deed
 from chatloom.server.protocols.keys import make_key, tell_key, tell_keys
+from chatloom.server.settings import ServerSettings
 from chatloom.server.store.sqlite import SQLiteStore
+from chatloom.server.tiers import Tiers
 from chatloom.transports.blocking import BlockingTransport
 from chatloom.wire import chatloom as wire
 
@@ -27,7 +30,7 @@ T = TypeVar("T")
 
 
 class Desk(Protocol):
-    """What can be done with keys and budgets. Raises `ChatloomError` or `Refusal`."""
+    """What can be done with keys, budgets and accounts. Raises `ChatloomError` or `Refusal`."""
 
     def list(self) -> wire.KeyList: ...
     def create(self, wanted: wire.NewKey) -> wire.Key: ...
@@ -36,6 +39,8 @@ class Desk(Protocol):
     def budgets(self) -> wire.BudgetList: ...
     def set_budget(self, wanted: wire.NewBudget) -> wire.Budget: ...
     def remove_budget(self, named: wire.BudgetName) -> wire.Budget: ...
+    def accounts(self, settings: ServerSettings) -> wire.AccountList: ...
+    def set_tier(self, id: str, tier: str | None, settings: ServerSettings) -> wire.Account: ...
 
 
 @contextmanager
@@ -100,6 +105,19 @@ class _Remote(BlockingClient):
         request = self._engine.request("DELETE", "/admin/budgets", query)
         return await self._send(request, typed(wire.Budget))
 
+    @operation
+    async def accounts(self, settings: ServerSettings) -> wire.AccountList:
+        """List every account; the server has its own *settings*."""
+        return await self._get("/admin/accounts", typed(wire.AccountList))
+
+    @operation
+    async def set_tier(self, id: str, tier: str | None, settings: ServerSettings) -> wire.Account:
+        """Put an account into a tier; the server has its own *settings*."""
+        body = self._engine.encode(wire.AccountChange(tier=tier))
+        address = path("/admin/accounts/{id}", id=id)
+        request = self._engine.request("PATCH", address, (), body)
+        return await self._send(request, typed(wire.Account))
+
 
 def _remote(url: str, token: str) -> _Remote:
     # No proxy: what is sent here is for this machine alone.
@@ -152,3 +170,10 @@ class _Local:
 
     def remove_budget(self, named: wire.BudgetName) -> wire.Budget:
         return self._with(lambda store, _: remove_budget(store, named, by=CLI))
+
+    def accounts(self, settings: ServerSettings) -> wire.AccountList:
+        return self._with(lambda store, _: tell_accounts(store, Tiers(settings)))
+
+    def set_tier(self, id: str, tier: str | None, settings: ServerSettings) -> wire.Account:
+        change = wire.AccountChange(tier=tier)
+        return self._with(lambda store, _: change_tier(store, Tiers(settings), id, change, by=CLI))

@@ -22,6 +22,7 @@ from chatloom.cli.shared import (
 from chatloom.server.powers import SCOPES, USER_SCOPES
 from chatloom.wire.chatloom import Key, NewKey, Rotation
 
+_KNOWN = ", ".join(sorted(SCOPES))
 _DEFAULT = ", ".join(sorted(USER_SCOPES))
 
 commands = typer.Typer(help="Make, list, rotate and revoke API keys.", no_args_is_help=True)
@@ -39,7 +40,7 @@ def create(
     ] = None,
     scope: Annotated[
         list[str] | None,
-        typer.Option(help=f"{', '.join(sorted(SCOPES))}; may be repeated. [{_DEFAULT}]"),
+        typer.Option(help=f"Of {_KNOWN}; may be repeated. By default {_DEFAULT}."),
     ] = None,
     model: Annotated[
         list[str] | None, typer.Option(help="Only these models; * is allowed; may be repeated.")

@@ -10,32 +10,43 @@ from chatloom.server.protocols.moments import iso
 from chatloom.server.refusal import invalid, not_found
 from chatloom.server.routes import Route
 from chatloom.server.store import administration
+from chatloom.server.store.contract import Store
 from chatloom.server.tiers import Tiers
 from chatloom.wire import chatloom as wire
 
 
 async def list_accounts(call: Call) -> Reply:
     """Answer ``GET /admin/accounts``."""
-    found = await call.services.store.accounts()
-    return json_reply(wire.AccountList([_account(one, call.services.tiers) for one in found]))
+    return json_reply(await tell_accounts(call.services.store, call.services.tiers))
 
 
 async def change_account(call: Call) -> Reply:
     """Answer ``PATCH /admin/accounts/{account_id}``."""
     services, id = call.services, call.parts["account_id"]
     wanted = await call.read(wire.AccountChange)
-    if wanted.tier is not None and wanted.tier not in services.tiers.names:
-        known = ", ".join(services.tiers.names)
-        raise invalid(f"there is no such tier; there are {known}", param="tier")
-    if await services.store.find_account(id) is None:
-        raise not_found("account")
-    await services.store.set_tier(
-        id, wanted.tier, deed(call, "account.changed", id, tier=wanted.tier)
-    )
+    changed = await change_tier(services.store, services.tiers, id, wanted, by=call)
     services.identity.forget_account(id)
-    changed = await services.store.find_account(id)
+    return json_reply(changed)
+
+
+async def tell_accounts(store: Store, tiers: Tiers) -> wire.AccountList:
+    """Describe every account."""
+    return wire.AccountList([_account(one, tiers) for one in await store.accounts()])
+
+
+async def change_tier(
+    store: Store, tiers: Tiers, id: str, wanted: wire.AccountChange, *, by: Call | str
+) -> wire.Account:
+    """Put an account into a tier. Raises `Refusal` for one that is not there."""
+    if wanted.tier is not None and wanted.tier not in tiers.names:
+        known = ", ".join(tiers.names)
+        raise invalid(f"there is no such tier; there are {known}", param="tier")
+    if await store.find_account(id) is None:
+        raise not_found("account")
+    await store.set_tier(id, wanted.tier, deed(by, "account.changed", id, tier=wanted.tier))
+    changed = await store.find_account(id)
     assert changed is not None
-    return json_reply(_account(changed, services.tiers))
+    return _account(changed, tiers)
 
 
 def _account(account: administration.Account, tiers: Tiers) -> wire.Account:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from chatloom import __version__
-from chatloom.server.call import Call, Reply, StreamedReply, convert, json_reply, read_json
+from chatloom.server.call import Call, Reply, StreamedReply, json_reply, read_json
 from chatloom.server.chat.ask import Ask
 from chatloom.server.models.driver import ModelInfo
 from chatloom.server.protocols import completions, platform, sessions
+from chatloom.server.protocols.metadata import with_metadata
 from chatloom.server.protocols.moments import iso_now
 from chatloom.server.protocols.repeats import attempt_key
 from chatloom.server.protocols.voice import answer
@@ -26,10 +27,8 @@ async def complete(call: Call) -> Reply | StreamedReply:
 def _ask(
     call: Call, body: bytes, request: openai.CompletionRequest, fields: completions.Fields
 ) -> Ask:
-    metadata = request.metadata or {}
-    told = convert(metadata, wire.RequestMetadata, within="metadata")
     separate = request.stream_options is not None and request.stream_options.include_usage
-    return Ask(
+    ask = Ask(
         account_id=call.key.account_id,
         key_id=call.key.id,
         protocol="chatserver",
@@ -37,26 +36,12 @@ def _ask(
         messages=completions.messages_of(request, fields),
         parameters=completions.parameters_of(request, fields),
         streamed=bool(request.stream),
-        system_prompt=_lead(call, request.system_prompt, told),
+        system_prompt=request.system_prompt,
         extra=completions.extra_of(fields),
-        end_user=told.user_id or request.user or None,
-        organization=told.organization_id or None,
-        conversation_id=told.session_id or told.conversation_id,
-        branch_id=told.branch_id,
-        parent_id=told.parent_message_id,
-        metadata=metadata,
         attempt_key=attempt_key(call, body),
         told_as=completions.SEPARATE_USAGE if separate else "",
-        unread=call.key.unread,
     )
-
-
-def _lead(call: Call, system_prompt: str | None, told: wire.RequestMetadata) -> str | None:
-    """What leads the context: the caller's own words, then the workflow that he names."""
-    if not told.workflow:
-        return system_prompt
-    filled = call.services.workflows.fill(told.workflow, told.variables or {})
-    return f"{system_prompt}\n\n{filled}" if system_prompt else filled
+    return with_metadata(ask, request.metadata, call.services.workflows, user=request.user)
 
 
 async def list_models(call: Call) -> Reply:

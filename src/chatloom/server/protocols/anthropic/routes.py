@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from chatloom.core.http import JSON
-from chatloom.server.call import Call, Reply, StreamedReply, convert, json_reply, read_json
+from chatloom.server.call import Call, Reply, StreamedReply, json_reply, read_json
 from chatloom.server.chat.ask import Ask
 from chatloom.server.chat.message import Message
 from chatloom.server.chat.tree import is_history
@@ -22,11 +22,11 @@ from chatloom.server.protocols.anthropic.layout import Wording
 from chatloom.server.protocols.anthropic.spelling import as_told
 from chatloom.server.protocols.anthropic.telling import VOICE
 from chatloom.server.protocols.envelopes import unknown_model
+from chatloom.server.protocols.metadata import with_metadata
 from chatloom.server.protocols.repeats import attempt_key
 from chatloom.server.protocols.voice import answer, on_the_terms_of
 from chatloom.server.routes import Route
 from chatloom.wire import anthropic as wire
-from chatloom.wire.chatserver import RequestMetadata
 
 LONGEST_COUNTED = 100_000
 """Bytes of a request whose tokens are counted while everybody else waits."""
@@ -44,8 +44,6 @@ async def create_message(call: Call) -> Reply | StreamedReply:
 
 
 def _ask(call: Call, body: bytes, request: wire.MessageRequest, extra: dict[str, JSON]) -> Ask:
-    metadata = request.metadata or {}
-    told = convert(metadata, RequestMetadata, within="metadata")
     ask = Ask(
         account_id=call.key.account_id,
         key_id=call.key.id,
@@ -55,14 +53,9 @@ def _ask(call: Call, body: bytes, request: wire.MessageRequest, extra: dict[str,
         parameters=reading.parameters_of(request),
         streamed=bool(request.stream),
         extra=extra,
-        end_user=told.user_id or None,
-        conversation_id=told.session_id or told.conversation_id,
-        branch_id=told.branch_id,
-        parent_id=told.parent_message_id,
-        metadata=metadata,
         attempt_key=attempt_key(call, body),
-        unread=call.key.unread,
     )
+    ask = with_metadata(ask, request.metadata, call.services.workflows)
     return _worded(_led(ask, reading.system_of(request)), request, len(body))
 
 
@@ -75,7 +68,8 @@ def _led(ask: Ask, system: Message | None) -> Ask:
     if system is None:
         return ask
     if ask.names_a_place and not is_history(ask.messages):
-        return replace(ask, system_prompt=system.text)
+        lead = f"{system.text}\n\n{ask.system_prompt}" if ask.system_prompt else system.text
+        return replace(ask, system_prompt=lead)
     return replace(ask, messages=[system, *ask.messages])
 
 
