@@ -1,4 +1,4 @@
-"""What `make demo` runs: a server on a file, both clients, one talk, and what it cost."""
+"""What `make demo` runs: a server on a file, two SDKs, one talk on both wires, what it cost."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ from chatserver_sdk import (
     MessageRole,
     StreamInterruptedError,
 )
+from zaguan import AnthropicMessage, ChatRequest, MessagesRequest, ZaguanClient
+from zaguan import Message as ZaguanMessage
 
-KEY = "demo-key"
+KEY, USER = "demo-key", "anna"
 out = Console(highlight=False)
 
 
@@ -61,13 +63,13 @@ def talk(url: str) -> str:
         names = [model.id for model in client.list_models().data]
         out.print(f"[dim]{len(names)} models, among them[/] {', '.join(names[:3])}\n")
         conversation = [Message(role=MessageRole.USER, content="How do rivers find the sea?")]
-        first = client.create_completion(model="claude-3-haiku", messages=conversation)
+        first = client.create_completion("claude-3-haiku", conversation, user=USER)
         show("ChatServerClient, in one piece", first.choices[0].message.content)
         conversation.append(first.choices[0].message)
         conversation.append(
             Message(role=MessageRole.USER, content="And how do they find their way?")
         )
-        stream = client.create_completion("claude-3-haiku", conversation, stream=True)
+        stream = client.create_completion("claude-3-haiku", conversation, stream=True, user=USER)
         out.print("[bold cyan]ChatServerClient, streamed[/]")
         for piece in stream:
             out.print(piece, end="")
@@ -91,6 +93,34 @@ async def talk_async(url: str) -> None:
         told.append(f"{answer.choices[0].message.content} …\n")
     told.rstrip()
     show("AsyncChatServerClient, three at once", told)
+
+
+def go_on_elsewhere(url: str, conversation: str) -> None:
+    """Go on with the same talk through another SDK, on both of its wires; see what was spent."""
+    here = {"conversation_id": conversation}
+    with ZaguanClient(url, KEY) as client:
+        question = ZaguanMessage(role="user", content="Does the sea give anything back?")
+        asked = ChatRequest(
+            model="openai/gpt-4o-mini", messages=[question], max_tokens=30, metadata=here
+        )
+        rain = client.chat(asked)
+        last = AnthropicMessage(role="user", content="So where does a river begin?")
+        begins = client.messages(
+            MessagesRequest(
+                model="claude-sonnet-4-5", messages=[last], max_tokens=30, metadata=here
+            )
+        )
+        spent = client.get_credits_stats(period="day")
+        balance = client.get_credits_balance()
+    told = Text()
+    for wire, text in (("OpenAI's wire ", rain.text), ("Anthropic's wire ", begins.text)):
+        told.append(wire, style="bold")
+        told.append(f"{text} …\n")
+    told.append(
+        f"{spent.total_requests} requests and ${spent.total_cost:.7f} today,"
+        f" {balance.credits_remaining:,} credits left"
+    )
+    show("ZaguanClient goes on with the same talk", told)
 
 
 def break_off(url: str) -> str:
@@ -131,6 +161,7 @@ def main() -> None:
         with running_server(database) as url:
             out.print(f"\n[bold green]chatloom[/] serves [bold]{url}[/] from one file\n")
             id = talk(url)
+            go_on_elsewhere(url, id)
             asyncio.run(talk_async(url))
             show("a provider that breaks off is never taken for a whole answer", break_off(url))
             show_conversation(url, id)

@@ -69,7 +69,7 @@ def _write_log(line: str) -> None:
     logging.getLogger("chatloom.client").info(line)
 
 
-class ClientOptions(TypedDict, total=False):
+class CommonOptions(TypedDict, total=False):
     """What every client takes beside what its document names; `None` is the same as left out."""
 
     max_retries: int | None
@@ -90,10 +90,15 @@ class ClientOptions(TypedDict, total=False):
     """Answers again what was answered before."""
     meter: Meter | None
     """Measures every call and tells exporters."""
-    http_client: HttpxClient | None
-    """An httpx or httpx2 client to send through; it stays its owner's to close."""
     cassette: Cassette | None
     """Where what goes over the wire is recorded, or played from."""
+
+
+class ClientOptions(CommonOptions, total=False):
+    """The same, for a client whose document does not name an HTTP client."""
+
+    http_client: HttpxClient | None
+    """An httpx or httpx2 client to send through; it stays its owner's to close."""
 
 
 def engine(

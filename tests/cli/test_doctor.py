@@ -46,7 +46,7 @@ def test_programs_are_told_in_json(shell: Shell) -> None:
     assert shell("doctor", "--json").json == {
         "status": "ok",
         "schema": 3,
-        "checked": {"messages": 2, "balances": 2, "turns": 1, "audit": 0},
+        "checked": {"messages": 2, "balances": 2, "turns": 1, "audit entries": 0},
         "running": False,
         "open_turns": [],
         "notes": [],

@@ -10,12 +10,13 @@ from contextlib import contextmanager
 import pytest
 
 import chatserver_sdk
+import zaguan
 from chatloom.core.clients import AwaitingClient, BlockingClient
 from chatloom.core.manner import CallOptions
 from chatloom.engines import ClientOptions
 from support.editor import Editor, opened
 
-PACKAGES = (chatserver_sdk,)
+PACKAGES = (chatserver_sdk, zaguan)
 CLIENTS = [
     pytest.param(value, id=value.__name__)
     for package in PACKAGES
@@ -65,7 +66,7 @@ def test_an_editor_knows_every_call(client: type) -> None:
         for name, words in operations(client):
             shown = editor.hover(f"\nraw.{name}")
             # Streams and pages have their headers with them.
-            assert "Raw[" in shown or "CompletionStream" in shown or "Pages[" in shown
+            assert "Raw[" in shown or "Stream" in shown or "Pages[" in shown
             assert not UNTYPED.search(shown), shown
             assert words in shown
 

@@ -106,7 +106,7 @@ class _ChoiceSoFar:
         self._said_something = False
         self._calls: list[_CallSoFar] = []
         self._function: _FunctionSoFar | None = None
-        self._extra: dict[str, object] = {}
+        self._rest: dict[str, object] = {}
         self._logprobs: JSON = None
 
     def add(self, choice: ChunkChoice) -> None:
@@ -119,7 +119,7 @@ class _ChoiceSoFar:
         if delta.function_call is not None:
             self._function = self._function or _FunctionSoFar()
             self._function.add(delta.function_call)
-        self._add_extra(delta)
+        self._add_rest(delta)
         self._logprobs = _joined(self._logprobs, choice.logprobs)
         if choice.finish_reason not in _NOT_FINISHED:
             self.finish_reason = choice.finish_reason
@@ -136,13 +136,16 @@ class _ChoiceSoFar:
             self._calls.append(call)
         return call
 
-    def _add_extra(self, delta: ChoiceDelta) -> None:
-        """Text that the document does not name, as of reasoning, grows; all else is replaced."""
-        for name, value in (delta.model_extra or {}).items():
-            known = self._extra.get(name)
-            both = isinstance(known, str) and isinstance(value, str)
-            if value is not None and name not in Message.model_fields:
-                self._extra[name] = f"{known}{value}" if both else value
+    def _add_rest(self, delta: ChoiceDelta) -> None:
+        """Other text, as of reasoning, grows; all else is replaced."""
+        beyond = delta.model_extra or {}
+        unknown = {name: beyond[name] for name in beyond if name not in Message.model_fields}
+        told = {"refusal": delta.refusal, "reasoning_content": delta.reasoning_content, **unknown}
+        for name, value in told.items():
+            known = self._rest.get(name)
+            if value is not None:
+                both = isinstance(known, str) and isinstance(value, str)
+                self._rest[name] = f"{known}{value}" if both else value
 
     def message(self) -> Message:
         calls = [call.whole() for call in sorted(self._calls, key=lambda call: call.index)]
@@ -153,7 +156,7 @@ class _ChoiceSoFar:
             "tool_calls": calls or None,
             "function_call": self._function.whole() if self._function else None,
         }
-        return Message.model_validate(self._extra | told)
+        return Message.model_validate(self._rest | told)
 
     def whole(self, index: int) -> Choice:
         return Choice(

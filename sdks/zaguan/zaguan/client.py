@@ -10,9 +10,8 @@ from chatloom.core.errors import SettingsError
 from chatloom.core.secret import Secret
 from chatloom.core.settings import Habits
 from chatloom.core.spelling import spelled_out
-from chatloom.engines import ClientOptions, engine, settings
+from chatloom.engines import ClientOptions, CommonOptions, engine, settings
 from chatloom.policies.authorize import Authorize
-from zaguan._options import ZaguanOptions
 from zaguan.errors import documented
 from zaguan.models import Config
 from zaguan.operations import Zaguan
@@ -33,14 +32,14 @@ _HABITS = Habits(
 class _Configured(Zaguan[Mode]):
     """How either client is set up."""
 
-    @spelled_out(ZaguanOptions)
+    @spelled_out(CommonOptions)
     def __init__(
         self,
         base_url: str | Config | None = None,
         api_key: str | Secret | None = None,
         timeout: float | None = None,
         http_client: HttpxClient | None = None,
-        **options: Unpack[ZaguanOptions],
+        **options: Unpack[CommonOptions],
     ) -> None:
         """Set up the client; nothing is sent yet. Raises `chatloom.SettingsError`."""
         if isinstance(base_url, Config):
@@ -80,7 +79,7 @@ class ZaguanClient(_Configured[Sync], BlockingClient):
     given comes from ``ZAGUAN_API_KEY`` and ``ZAGUAN_BASE_URL``, then from
     ``CHATLOOM_API_KEY``, ``CHATLOOM_BASE_URL``, ``CHATLOOM_TIMEOUT`` and
     ``CHATLOOM_MAX_RETRIES``, then from the configuration file. The options are
-    those of every client of this family, see `chatloom.engines.ClientOptions`.
+    those of every client of this family, see `chatloom.engines.CommonOptions`.
     """
 
     @property

@@ -142,8 +142,10 @@ class _Measuring:
         """Take note of the first piece's moment, and of texts where wanted."""
         if self._first_piece is None:
             self._first_piece = self._now() - self._began
-        if self._content and isinstance(piece, str):
-            self._texts.append(piece)
+        if self._content:
+            text = piece if isinstance(piece, str) else getattr(piece, "text", None)
+            if isinstance(text, str):
+                self._texts.append(text)
 
     def over(self, ending: Ending) -> None:
         """Take note of the end."""

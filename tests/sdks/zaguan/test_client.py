@@ -16,7 +16,6 @@ from chatloom.core.errors import SettingsError
 from chatloom.core.secret import Secret
 from chatloom.engines import ClientOptions
 from zaguan import AsyncZaguanClient, Config, ZaguanClient
-from zaguan._options import ZaguanOptions
 
 Kind: TypeAlias = type[ZaguanClient | AsyncZaguanClient]
 
@@ -130,14 +129,6 @@ def test_both_clients_take_the_same_arguments() -> None:
 def test_the_options_are_those_of_every_client() -> None:
     own = set(inspect.signature(ZaguanClient).parameters)
     assert own - {"base_url", "api_key", "timeout"} == set(ClientOptions.__annotations__)
-    common, here = said(ClientOptions), said(ZaguanOptions)
-    del common["http_client"]
-    assert common == here
-
-
-def said(options: type) -> dict[str, str]:
-    """The options, each with its type as it is written."""
-    return {name: kind.__forward_arg__ for name, kind in options.__annotations__.items()}
 
 
 def test_clients_close_like_files() -> None:

@@ -222,7 +222,7 @@ def tamper(path: Path, script: str) -> None:
 async def test_an_untouched_database_is_sound(path: Path) -> None:
     health = await checked(path)
     assert (health.problems, health.open_turns) == ([], [])
-    assert health.checked == {"messages": 6, "balances": 3, "turns": 3, "audit": 0}
+    assert health.checked == {"messages": 6, "balances": 3, "turns": 3, "audit entries": 0}
 
 
 @pytest.mark.parametrize(("script", "check", "detail"), DAMAGE.values(), ids=DAMAGE)

@@ -104,7 +104,7 @@ async def test_an_older_database_is_sound_when_it_is_opened(old: Books) -> None:
     health = await old.store.check()
     assert health.problems == []
     assert health.open_turns == ["t2"]
-    assert health.checked == {"messages": 2, "balances": 3, "turns": 4, "audit": 0}
+    assert health.checked == {"messages": 2, "balances": 3, "turns": 4, "audit entries": 0}
 
 
 async def test_an_older_database_keeps_what_it_held(old: Books) -> None:

@@ -39,6 +39,7 @@ class CountTokensRequest(Question):
     tools: Sequence[Mapping[str, object]] | None = None
     tool_choice: Mapping[str, object] | None = None
     thinking: Mapping[str, object] | None = None
+    output_config: Mapping[str, object] | None = None
 
 
 class MessagesRequest(CountTokensRequest):
@@ -54,12 +55,16 @@ class MessagesRequest(CountTokensRequest):
 
 
 class AnthropicUsage(Answer):
-    """Tokens an answer took; zeros where the server told none."""
+    """Tokens an answer took; zeros where the server told none.
+
+    `estimated` where nobody counted, and the figures are a guess.
+    """
 
     input_tokens: Count = 0
     output_tokens: Count = 0
     cache_creation_input_tokens: Count | None = None
     cache_read_input_tokens: Count | None = None
+    estimated: bool | None = None
 
 
 class MessagesResponse(Answer):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic import Field, model_validator
 
@@ -11,13 +11,18 @@ from zaguan._models.base import Answer, Count, Question, agreeing
 
 
 class ModelInfo(Answer):
-    """A model on offer."""
+    """A model on offer. `created` is in seconds since 1970, `context_length` in tokens."""
 
     id: str
     object: str = "model"
     owned_by: str | None = None
     description: str | None = None
     metadata: dict[str, JSON] | None = None
+
+    created: Count | None = None
+    provider: str | None = None
+    context_length: Count | None = None
+    capabilities: JSON = None
 
 
 class ModelCapabilities(Answer):
@@ -63,13 +68,14 @@ class HealthStatus(Answer):
 
 
 class EmbeddingsRequest(Question):
-    """What to embed."""
+    """What to embed: texts, or their tokens as numbers."""
 
     model: str
-    input: str | Sequence[str]
+    input: str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]]
     encoding_format: str = "float"
     dimensions: int | None = None
     user: str | None = None
+    metadata: Mapping[str, str] | None = None
 
 
 class Embedding(Answer):
@@ -81,10 +87,11 @@ class Embedding(Answer):
 
 
 class EmbeddingsUsage(Answer):
-    """Tokens that embedding took."""
+    """Tokens that embedding took; `estimated` where nobody counted."""
 
     prompt_tokens: Count = 0
     total_tokens: Count = 0
+    estimated: bool | None = None
 
 
 class EmbeddingsResponse(Answer):

@@ -48,6 +48,8 @@ class Message(Question):
     tool_calls: list[ToolCall] | None = None
     tool_call_id: str | None = None
     function_call: FunctionCall | None = None
+    refusal: str | None = None
+    reasoning_content: str | None = None
 
 
 class ChatRequest(Question):
@@ -78,6 +80,10 @@ class ChatRequest(Question):
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
     logit_bias: Mapping[str, float] | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    max_completion_tokens: int | None = None
+    stream_options: Mapping[str, object] | None = None
     parallel_tool_calls: bool | None = None
     modalities: Sequence[str] | None = None
     audio: Mapping[str, object] | None = None
@@ -109,7 +115,10 @@ class TokenDetails(Model):
 
 
 class Usage(Answer):
-    """Tokens an answer took; zeros where the server told none. A missing total is the sum."""
+    """Tokens an answer took; zeros where the server told none. A missing total is the sum.
+
+    `estimated` where nobody counted, and the figures are a guess.
+    """
 
     prompt_tokens: Count = 0
     completion_tokens: Count = 0
@@ -117,6 +126,7 @@ class Usage(Answer):
 
     prompt_tokens_details: TokenDetails | None = None
     completion_tokens_details: TokenDetails | None = None
+    estimated: bool | None = None
 
     @model_validator(mode="after")
     def _summed(self) -> Usage:
@@ -148,6 +158,8 @@ class ChoiceDelta(Model):
     content: str | None = None
     tool_calls: list[ToolCallDelta] | None = None
     function_call: FunctionDelta | None = None
+    refusal: str | None = None
+    reasoning_content: str | None = None
 
 
 def _as_told(message: object) -> object:

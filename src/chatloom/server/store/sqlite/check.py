@@ -61,7 +61,7 @@ def _check(connection: sqlite3.Connection) -> Health:
     entries, wrong_entries = check_entries(connection)
     strays = [Problem(*row) for row in connection.execute(sql["every_stray"])]
     return Health(
-        {"messages": nodes, "balances": balances, "turns": turns, "audit": entries},
+        {"messages": nodes, "balances": balances, "turns": turns, "audit entries": entries},
         [id for (id,) in connection.execute(sql["every_open_turn"])],
         [*file, *wrong_nodes, *wrong_charges, *wrong_balances, *wrong_entries, *strays],
         [*list_overruns(connection), *list_waste(connection)],
