@@ -37,7 +37,7 @@ def turn(server: Live, key: Any) -> str:
     first = server.complete("Hello!", key=key["secret"], user="anna")
     said = {"role": "assistant", "content": first.text}
     talk = [{"role": "user", "content": "Hello!"}, said, {"role": "user", "content": "[/b] more"}]
-    asked = {"Idempotency-Key": "once"}
+    asked = {"Idempotency-Key": "once", "X-Request-Id": "mine"}
     answer = server.events(talk, key=key["secret"], headers=asked, user="anna", temperature=0.5)
     return answer.headers["x-chatloom-turn"]
 
@@ -58,7 +58,10 @@ def test_everything_is_told_of_a_settled_turn(shell: Shell, key: Any, turn: str)
         "key_id": key["id"],
         "key": "[red]asker",
         "key_hint": key["hint"],
+        "descends_from": [],
         "end_user": "anna",
+        "organization": None,
+        "request_id": "mine",
         "protocol": "chatserver",
         "told_as": told["asker"]["told_as"],
     }
@@ -68,6 +71,22 @@ def test_everything_is_told_of_a_settled_turn(shell: Shell, key: Any, turn: str)
     assert [one["number"] for one in told["attempts"]] == [1]
     timing = told["timing"]
     assert timing["started_at"] <= timing["first_token_at"] <= timing["ended_at"]
+
+
+def test_an_embedding_belongs_to_no_talk(server: Live, shell: Shell, key: Any) -> None:
+    wanted = {"name": "below", "organization": "north"}
+    below = server.call("POST", "/v1/keys", wanted, key=key["secret"]).json
+    body = {"model": "loom/embed", "input": "Hello!"}
+    answer = server.call("POST", "/v1/embeddings", body, key=below["secret"])
+    told = shell("explain", answer.headers["x-chatloom-turn"])
+    assert told.code == 0
+    for said in (
+        "none: it is no part of a talk",
+        key["id"],
+        "organization north",
+        "(band standard)",
+    ):
+        assert said in told.out
 
 
 def test_the_cost_is_the_sum_of_its_parts(shell: Shell, turn: str) -> None:

@@ -192,12 +192,15 @@ def test_a_cancelled_call_is_charged_for_what_was_said(live: Live) -> None:
 
 
 def test_every_route_that_costs_writes_the_ledger_and_no_other_does(live: Live) -> None:
-    costing = [route.path for route in ROUTES if route.paid]
-    assert costing == ["/v1/chat/completions"]
+    costing = {route.path for route in ROUTES if route.paid}
+    assert costing == {"/v1/chat/completions", "/v1/messages", "/v1/embeddings"}
     for route in ROUTES:
         path = route.path.replace("{model_id:path}", "loom/echo").replace("{", "").replace("}", "")
         before = live.counts()["ledger"]
-        body = {"model": "loom/echo", "messages": [{"role": "user", "content": "Hello!"}]}
+        question = {"messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 9}
+        body: dict[str, object] = {"model": "loom/echo", **question}
+        if path == "/v1/embeddings":
+            body = {"model": "loom/embed", "input": "Hello!"}
         sent = body if route.method in {"POST", "PUT"} else None
         live.call(route.method, path, sent, key="admin-books")
         assert live.counts()["ledger"] == before + (2 if route.paid else 0), path

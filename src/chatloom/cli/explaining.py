@@ -72,8 +72,14 @@ def _asker(turn: Explanation) -> Iterator[Line]:
     asker = turn.asker
     yield "asked by", f"key {escape(asker.key)} [dim]({asker.key_hint}…, {asker.key_id})[/]"
     yield "asked by", f"account {escape(asker.account)} [dim]({escape(asker.account_id)})[/]"
+    for id in asker.descends_from:
+        yield "asked by", f"descending from the key {id}"
     if asker.end_user is not None:
         yield "asked by", f"end user {escape(asker.end_user)}"
+    if asker.organization is not None:
+        yield "asked by", f"organization {escape(asker.organization)}"
+    if asker.request_id:
+        yield "asked", f"as request {escape(asker.request_id)}"
     manner = "streamed" if turn.way.streamed else "in one piece"
     yield "asked", f"in the protocol {escape(asker.protocol)}, {manner}"
     for name, value in turn.request.items():
@@ -89,7 +95,8 @@ def _short(value: JSON) -> str:
 def _route(turn: Explanation) -> Iterator[Line]:
     way = turn.way
     stops = (way.model, way.provider, way.served_model or "?")
-    yield "route", " → ".join(map(escape, stops))
+    band = f" [dim](band {escape(way.band)})[/]" if way.band else ""
+    yield "route", " → ".join(map(escape, stops)) + band
     if _crashed(turn):
         yield "attempts", "unknown: the server stopped meanwhile"
     for one in turn.attempts:
@@ -179,6 +186,9 @@ def _rules(turn: Explanation) -> Iterator[Line]:
 
 def _place(turn: Explanation) -> Iterator[Line]:
     place = turn.place
+    if not place.conversation_id:
+        yield "conversation", "none: it is no part of a talk"
+        return
     title = f"{escape(place.title.strip())} " if place.title else ""
     yield "conversation", f"{title}[dim]({place.conversation_id})[/]"
     yield "branch", _branch(turn)

@@ -19,6 +19,7 @@ from chatloom.server.protocols import (
     chatserver,
     completions,
     documentation,
+    embeddings,
     repeats,
     turns,
     zaguan,
@@ -32,12 +33,17 @@ from chatloom.server.services import Services
 
 _log = logging.getLogger("chatloom.server")
 
-VOICES = {"chatserver": completions.VOICE, "anthropic": MESSAGES}
+VOICES = {
+    "chatserver": completions.VOICE,
+    "anthropic": MESSAGES,
+    embeddings.PROTOCOL: embeddings.VOICE,
+}
 """How each protocol tells a turn."""
 
 ROUTES: tuple[Route, ...] = (
     *chatserver.ROUTES,
     *messages.ROUTES,
+    *embeddings.ROUTES,
     *zaguan.ROUTES,
     *turns.routes(VOICES),
     *chatloom.ROUTES,
@@ -130,7 +136,8 @@ class App:
             return await route.endpoint(call)
         except Refusal as refusal:
             if known is not None:
-                self._services.refusals.note(known, call.route, refusal)
+                address = f"{call.route.method} {call.route.path}"
+                self._services.refusals.note(known, address, refusal)
             return refuse(refusal, owner or owner_of(path))
         except BrokenOff:
             raise

@@ -7,14 +7,10 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from chatloom.server.refusal import Kind, Refusal
 from chatloom.server.store.administration import Administration, Deed
 from chatloom.server.store.keys import Key
-
-if TYPE_CHECKING:
-    from chatloom.server.routes import Route
 
 _log = logging.getLogger("chatloom.audit")
 
@@ -34,11 +30,10 @@ class Refusals:
         self._told: OrderedDict[tuple[str, str, str], float] = OrderedDict()
         self._telling: set[asyncio.Task[None]] = set()
 
-    def note(self, key: Key, route: Route, refusal: Refusal) -> None:
-        """Tell of a refusal, unless it was told lately; nobody waits for that."""
+    def note(self, key: Key, address: str, refusal: Refusal) -> None:
+        """Tell of a refusal at *address*, unless it was told lately; nobody waits for that."""
         if refusal.kind not in TOLD:
             return
-        address = f"{route.method} {route.path}"
         name, now = (key.id, address, refusal.code), self._now()
         if now - self._told.get(name, -AGAIN_AFTER) < AGAIN_AFTER:
             return

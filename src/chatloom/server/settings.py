@@ -124,7 +124,7 @@ WELL_KNOWN = {
         ProviderSettings(
             base_url="https://api.openai.com/v1",
             api_key_env="OPENAI_API_KEY",
-            models=["gpt-*", "chatgpt-*", "o1*", "o3*", "o4*"],
+            models=["gpt-*", "chatgpt-*", "o1*", "o3*", "o4*", "text-embedding-*"],
         ),
     ),
     "openrouter": (

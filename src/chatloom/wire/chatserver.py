@@ -162,7 +162,7 @@ class NewAdmin(msgspec.Struct, kw_only=True):
         str,
         Meta(
             max_length=320,
-            pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+$",
+            pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+$(?!\n)",
             description="An e-mail address.",
         ),
     ]

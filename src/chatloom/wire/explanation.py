@@ -9,14 +9,20 @@ from chatloom.wire.chatloom import Budget, Money, Unread
 
 
 class Asker(msgspec.Struct, kw_only=True):
-    """Who asked, and in which protocol; *told_as* is that protocol's own note on its answer."""
+    """Who asked, and in which protocol; *told_as* is that protocol's own note on its answer.
+
+    `descends_from` are the keys that pay with its own; `request_id` is the caller's name for it.
+    """
 
     account_id: str
     account: str
     key_id: str
     key: str
     key_hint: str
+    descends_from: list[str]
     end_user: str | None
+    organization: str | None
+    request_id: str
     protocol: str
     told_as: str
 
@@ -25,6 +31,7 @@ class Way(msgspec.Struct, kw_only=True):
     """From the model asked for to the one that answered."""
 
     model: str
+    band: str
     provider: str
     served_model: str | None
     streamed: bool

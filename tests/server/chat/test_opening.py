@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from chatloom.core.http import JSON
 from chatloom.server.chat.message import Message
 from chatloom.server.chat.opening import most_tokens
-from chatloom.server.models.driver import Parameters, Prompt
+from chatloom.server.models.driver import Input, Parameters, Prompt
 from chatloom.server.models.tokens import count_prompt
 
 TEXTS = st.text(max_size=40)
@@ -48,6 +48,12 @@ def test_a_prompt_has_no_more_tokens_than_are_set_aside(
     response_format: dict[str, JSON] | None = None if schema is None else {"json_schema": schema}
     parameters = Parameters(tools=tools, response_format=response_format)
     prompt = Prompt(model="m", messages=messages, parameters=parameters, streamed=False)
+    assert most_tokens(prompt) >= count_prompt(prompt)
+
+
+@given(inputs=st.lists(TEXTS | st.lists(st.integers(0), max_size=4), min_size=1, max_size=4))
+def test_inputs_have_no_more_tokens_than_are_set_aside(inputs: list[Input]) -> None:
+    prompt = Prompt(model="m", messages=[], parameters=Parameters(), streamed=False, inputs=inputs)
     assert most_tokens(prompt) >= count_prompt(prompt)
 
 

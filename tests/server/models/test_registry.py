@@ -10,7 +10,13 @@ import pytest
 from chatloom.core.errors import SettingsError
 from chatloom.server.models import catalogue
 from chatloom.server.models.driver import ModelInfo, Price
-from chatloom.server.models.registry import DOCUMENTED, Registry, Resolved, UnknownModel
+from chatloom.server.models.registry import (
+    DOCUMENTED,
+    DOCUMENTED_EMBEDDERS,
+    Registry,
+    Resolved,
+    UnknownModel,
+)
 from chatloom.server.settings import (
     ModelSettings,
     PriceSettings,
@@ -48,7 +54,7 @@ def unknown(registry: Registry, name: str) -> UnknownModel:
     return raised.value
 
 
-@pytest.mark.parametrize("name", ["loom/echo", "loom/scribe"])
+@pytest.mark.parametrize("name", ["loom/echo", "loom/scribe", "loom/embed"])
 def test_the_offline_models_are_always_there(name: str) -> None:
     found = registry().resolve(name)
     assert (found.info.id, found.options) == (name, {})
@@ -116,6 +122,23 @@ def test_aliases_in_a_circle_lead_nowhere() -> None:
 @pytest.mark.parametrize("name", DOCUMENTED)
 def test_in_dev_the_scribe_answers_to_the_documented_names(name: str) -> None:
     assert registry(dev=True, use_providers=False).resolve(name).info.id == "loom/scribe"
+
+
+@pytest.mark.parametrize("name", DOCUMENTED_EMBEDDERS)
+def test_in_dev_the_embedder_answers_to_the_well_known_names(name: str) -> None:
+    found = registry(dev=True, use_providers=False).resolve(name)
+    assert (found.info.id, found.info.capabilities) == ("loom/embed", ["embeddings"])
+    unknown(registry({}), name)
+
+
+def test_a_providers_model_that_embeds_is_known_by_its_name() -> None:
+    found = registry({"OPENAI_API_KEY": KEY})
+    embeds = found.resolve("text-embedding-3-small")
+    assert answering(embeds) == ("openai", "text-embedding-3-small")
+    assert embeds.info.capabilities == ["embeddings"]
+    assert embeds.price is not None
+    assert found.resolve("local/nomic-embed-text").info.capabilities == ["embeddings"]
+    assert "chat" in found.resolve("gpt-4o").info.capabilities
 
 
 def test_in_dev_a_configured_provider_answers_to_its_own_names() -> None:
@@ -201,9 +224,9 @@ def test_models_are_listed_from_everywhere() -> None:
     )
     owners = {info.id: info.provider for info in listed}
     assert len(owners) == len(listed)
-    expected = {"loom/echo": "loom", "loom/scribe": "loom", "nice": "acme", "fast": "acme"}
-    expected |= {"acme/large": "acme", "acme/fast": "acme"}
-    assert owners == {**expected, **dict.fromkeys(DOCUMENTED, "loom")}
+    offline = ("loom/echo", "loom/scribe", "loom/embed", *DOCUMENTED, *DOCUMENTED_EMBEDDERS)
+    theirs = ("nice", "fast", "acme/large", "acme/fast")
+    assert owners == dict.fromkeys(offline, "loom") | dict.fromkeys(theirs, "acme")
 
 
 def test_a_providers_list_is_kept_for_a_while() -> None:
@@ -215,7 +238,7 @@ def test_a_providers_list_is_kept_for_a_while() -> None:
 def test_a_provider_that_fails_is_left_out_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "chatloom.models"):
         listed, asked = listing(refuses(401, f"bad key {KEY}"), times=2)
-    assert [info.id for info in listed] == ["loom/echo", "loom/scribe"]
+    assert [info.id for info in listed] == ["loom/echo", "loom/scribe", "loom/embed"]
     assert asked == 1
     assert "acme" in caplog.text
     assert KEY not in caplog.text
@@ -224,7 +247,7 @@ def test_a_provider_that_fails_is_left_out_and_logged(caplog: pytest.LogCaptureF
 def test_a_provider_that_is_slow_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalogue, "PATIENCE", 0.05)
     listed, _ = listing(Peer.hold)
-    assert [info.id for info in listed] == ["loom/echo", "loom/scribe"]
+    assert [info.id for info in listed] == ["loom/echo", "loom/scribe", "loom/embed"]
 
 
 def test_what_a_provider_lists_is_known_when_it_is_asked_for() -> None:

@@ -16,6 +16,7 @@ from chatloom.server.models.driver import (
     Text,
     ToolCall,
     Usage,
+    Vector,
 )
 
 
@@ -28,12 +29,14 @@ class Choice:
         self.refusals: list[str] = []
         self.logprobs: list[JSON] = []
         self.calls: dict[int, _Call] = {}
+        self.vector = ""
+        """An input's embedding, in base64."""
         self.finish_reason: FinishReason | None = None
 
     @property
     def said_something(self) -> bool:
         """Whether there is anything to keep."""
-        return bool(self.texts or self.calls or self.refusals or self.reasonings)
+        return bool(self.texts or self.calls or self.refusals or self.reasonings or self.vector)
 
     def message(self) -> Message:
         """The assistant's message."""
@@ -112,7 +115,9 @@ class Answer:
     def _add_to(
         self, choice: Choice, delta: Text | Reasoning | Refusal | ToolCall | Finish
     ) -> None:
-        if isinstance(delta, Text):
+        if isinstance(delta, Vector):
+            choice.vector = delta.text
+        elif isinstance(delta, Text):
             choice.texts.append(delta.text)
             if delta.logprobs:
                 choice.logprobs += delta.logprobs

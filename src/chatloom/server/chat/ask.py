@@ -1,4 +1,4 @@
-"""The one command every protocol's chat request becomes."""
+"""The one command every protocol's request for an answer becomes."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import msgspec
 
 from chatloom.core.http import JSON
 from chatloom.server.chat.message import Message
-from chatloom.server.models.driver import Parameters
+from chatloom.server.models.driver import Input, Parameters
 from chatloom.server.store.contract import Repetition
 from chatloom.server.store.keys import Unread
 from chatloom.server.store.spending import Allowance
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
-    """Grow a conversation by an answer."""
+    """Grow a conversation by an answer, or have inputs embedded."""
 
     account_id: str
     key_id: str
@@ -22,6 +22,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     messages: list[Message]
     parameters: Parameters
     streamed: bool
+    inputs: list[Input] = []
+    """What is to be embedded; then there are no messages, and it belongs to no conversation."""
     system_prompt: str | None = None
     """Leads the context; stays with the turn and never enters the tree."""
     extra: dict[str, JSON] = {}

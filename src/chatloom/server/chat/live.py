@@ -106,7 +106,7 @@ class LiveTurn(Telling):
 
     async def _listen(self) -> Outcome:
         prompt = self._growing.prompt
-        choices, streamed = prompt.parameters.n, self.opening.streamed
+        choices, streamed = prompt.choices, self.opening.streamed
         async for deltas in self._driver.answer(prompt):
             self._take(deltas)
             if streamed and self._waiting and not self.answer.is_whole(choices):

@@ -11,7 +11,7 @@ from chatloom.server.chat.ask import Ask
 from chatloom.server.chat.message import Message
 from chatloom.server.chat.place import Place
 from chatloom.server.ids import milliseconds, new_id
-from chatloom.server.models.driver import Parameters, Prompt, Usage
+from chatloom.server.models.driver import Input, Parameters, Prompt, Usage
 from chatloom.server.models.registry import Resolved
 from chatloom.server.store.contract import Opening
 
@@ -22,7 +22,16 @@ LONGEST_ANSWER = 1_000_000
 MOST_OF_AN_IMAGE = 50_000
 """Tokens set aside for an image, which the dearest way of counting comes near."""
 FRAME = 8
-"""Tokens set aside for what a provider puts around a message."""
+"""Tokens set aside for what a provider puts around a message, or an input."""
+NOWHERE = Place(
+    conversation_id="",
+    starts_conversation=False,
+    branch_id=None,
+    parent=None,
+    before=[],
+    new=[],
+)
+"""Where what belongs to no conversation goes."""
 
 
 class Terms(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -32,6 +41,8 @@ class Terms(msgspec.Struct, frozen=True, omit_defaults=True):
     parameters: Parameters = Parameters()
     extra: dict[str, JSON] = {}
     metadata: dict[str, JSON] = {}
+    inputs: int = 0
+    """How many were to be embedded."""
 
 
 def prompt_of(ask: Ask, place: Place, resolved: Resolved) -> Prompt:
@@ -44,6 +55,7 @@ def prompt_of(ask: Ask, place: Place, resolved: Resolved) -> Prompt:
         extra=ask.extra,
         options=resolved.options,
         attempt_key=ask.attempt_key,
+        inputs=ask.inputs,
     )
 
 
@@ -65,9 +77,8 @@ def _led(messages: list[Message], system_prompt: str | None) -> list[Message]:
 
 def opening_of(ask: Ask, place: Place, resolved: Resolved, prompt: Prompt) -> Opening:
     """What is stored before anything is dispatched."""
-    longest = ask.parameters.max_tokens or resolved.info.max_output_tokens or UNLIMITED_ANSWER
-    most = Usage(most_tokens(prompt), min(longest, LONGEST_ANSWER) * ask.parameters.n)
-    terms = Terms(ask.system_prompt, ask.parameters, ask.extra, ask.metadata)
+    most = Usage(most_tokens(prompt), _longest_answer(ask, resolved))
+    terms = Terms(ask.system_prompt, ask.parameters, ask.extra, ask.metadata, len(ask.inputs))
     return Opening(
         turn_id=new_id(),
         account_id=ask.account_id,
@@ -100,6 +111,13 @@ def opening_of(ask: Ask, place: Place, resolved: Resolved, prompt: Prompt) -> Op
     )
 
 
+def _longest_answer(ask: Ask, resolved: Resolved) -> int:
+    if ask.inputs:
+        return 0  # nobody counts embeddings in tokens
+    longest = ask.parameters.max_tokens or resolved.info.max_output_tokens or UNLIMITED_ANSWER
+    return min(longest, LONGEST_ANSWER) * ask.parameters.n
+
+
 _NOT_OF_A_CONVERSATION = frozenset(
     {"session_id", "conversation_id", "branch_id", "parent_message_id", "mcp_servers", "variables"}
 )
@@ -117,7 +135,12 @@ def most_tokens(prompt: Prompt) -> int:
     """As many tokens as a prompt can have, without counting: no token is less than a byte."""
     asked = prompt.parameters
     beside = [one for one in (asked.tools, asked.response_format, prompt.extra) if one]
-    return sum(map(_most_of, prompt.messages)) + sum(len(_encode(one)) for one in beside)
+    told = sum(map(_most_of, prompt.messages)) + sum(map(_most_of_input, prompt.inputs))
+    return told + sum(len(_encode(one)) for one in beside)
+
+
+def _most_of_input(given: Input) -> int:
+    return FRAME + len(given.encode() if isinstance(given, str) else given)
 
 
 def _most_of(message: Message) -> int:

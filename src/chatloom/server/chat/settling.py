@@ -85,7 +85,7 @@ def settlement_of(
     if end.is_whole:
         last_words += [Finish(reason, index) for index, reason in _finished(end)]
         last_words += [usage] if usage is not None else []
-    keeps = end.answer.said_something or end.is_whole
+    keeps = bool(opening.conversation_id) and (end.answer.said_something or end.is_whole)
     nodes, answers = _nodes(growing, end.answer, usage) if keeps else ([], [])
     now = milliseconds()
     settlement = Settlement(

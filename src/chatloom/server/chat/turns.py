@@ -10,7 +10,7 @@ import msgspec
 
 from chatloom.server.chat.ask import Ask
 from chatloom.server.chat.live import LiveTurn
-from chatloom.server.chat.opening import opening_of, prompt_of
+from chatloom.server.chat.opening import NOWHERE, opening_of, prompt_of
 from chatloom.server.chat.place import Place, find_place
 from chatloom.server.chat.recovery import recovered, unrecovered
 from chatloom.server.chat.settling import Growing, never_asked
@@ -127,7 +127,7 @@ class Turns:
     async def _begin(self, ask: Ask) -> LiveTurn:
         self._check_open()
         resolved = self._registry.resolve(ask.model)
-        place = await find_place(self._store, ask)
+        place = NOWHERE if ask.inputs else await find_place(self._store, ask)
         prompt = prompt_of(ask, place, resolved)
         resolved.driver.check(prompt)
         opening = opening_of(ask, place, resolved, prompt)

@@ -24,6 +24,14 @@ class Text(msgspec.Struct, frozen=True, array_like=True, tag="t", gc=False):
     """One entry a token, as in OpenAI's ``choices[].logprobs.content``."""
 
 
+class Vector(Text, frozen=True, array_like=True, tag="v", gc=False):
+    """The embedding of one input, whole; `choice` is the input's number.
+
+    Its text is 32-bit floats, the lowest byte of each first, in base64: a text
+    to whoever only passes it on.
+    """
+
+
 class Reasoning(msgspec.Struct, frozen=True, array_like=True, tag="r", gc=False):
     """Some more of what the model thought before it answered."""
 
@@ -77,7 +85,7 @@ class Served(msgspec.Struct, frozen=True, array_like=True, tag="s"):
     model: str
 
 
-Delta: TypeAlias = Text | Reasoning | Refusal | ToolCall | Finish | Usage | Served
+Delta: TypeAlias = Text | Vector | Reasoning | Refusal | ToolCall | Finish | Usage | Served
 
 
 class Parameters(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -99,6 +107,12 @@ class Parameters(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     tool_choice: str | dict[str, JSON] | None = None
     parallel_tool_calls: bool | None = None
     response_format: dict[str, JSON] | None = None
+    dimensions: int | None = None
+    """The length of an embedding."""
+
+
+Input: TypeAlias = str | list[int]
+"""What is embedded: a text, or the numbers of its tokens."""
 
 
 class Prompt(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +130,13 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     """What stood behind the ``?`` in the model's name."""
     attempt_key: str = ""
     """The same for every repetition of one request."""
+    inputs: list[Input] = []
+    """What is to be embedded; a prompt that holds any has no messages."""
+
+    @property
+    def choices(self) -> int:
+        """How many choices a whole answer has; each input's embedding is one."""
+        return len(self.inputs) or self.parameters.n
 
 
 ProblemKind: TypeAlias = Literal[
@@ -154,7 +175,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     context_length: int | None = None
     max_output_tokens: int | None = None
     capabilities: list[str] = []
-    """Of ``chat, streaming, tools, vision, json, logprobs, reasoning``."""
+    """Of ``chat, streaming, tools, vision, json, logprobs, reasoning, embeddings``."""
     created: int = 0
     """Seconds since 1970; 0 when nobody said."""
 
@@ -181,9 +202,9 @@ class Driver(Protocol):
     def answer(self, prompt: Prompt) -> AsyncIterator[Sequence[Delta]]:
         """Answer *prompt*: deltas in the batches they came in.
 
-        A whole answer has one `Finish` a choice, and a `Usage` where the
-        provider counted. Raises `ProviderError`; closing the iterator early
-        stops the provider.
+        A whole answer has one `Finish` a choice, where there are inputs a
+        `Vector` before it, and a `Usage` where the provider counted. Raises
+        `ProviderError`; closing the iterator early stops the provider.
         """
         ...
 

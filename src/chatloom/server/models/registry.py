@@ -19,8 +19,8 @@ from chatloom.core.errors import SettingsError
 from chatloom.server.models import pricing
 from chatloom.server.models.catalogue import Catalogue
 from chatloom.server.models.driver import Driver, ModelInfo, Price
-from chatloom.server.models.offline import echo, scribe
-from chatloom.server.models.openai import OpenAI
+from chatloom.server.models.offline import echo, embedder, scribe
+from chatloom.server.models.openai import OpenAI, capabilities_of
 from chatloom.server.settings import (
     WELL_KNOWN,
     ModelSettings,
@@ -49,6 +49,13 @@ DOCUMENTED = (
     "claude-3-7-sonnet-latest",
 )
 """The names in the five documents; in ``--dev`` ``loom/scribe`` answers to them."""
+DOCUMENTED_EMBEDDERS = (
+    "text-embedding-3-small",
+    "text-embedding-3-large",
+    "text-embedding-ada-002",
+    "openai/text-embedding-3-small",
+)
+"""Names in examples of embedding; in ``--dev`` ``loom/embed`` answers to them."""
 LONGEST_NAME = 200
 MOST_HOPS = 8
 
@@ -93,9 +100,13 @@ class Registry:
         _check(settings)
         self._models, self._aliases = settings.models, settings.aliases
         self._named = settings.providers
-        self._documented = frozenset(DOCUMENTED if dev else ())
-        self._loom: dict[str, Driver] = {echo.NAME: echo.Echo(), scribe.NAME: scribe.Scribe()}
-        self._infos = {echo.NAME: echo.INFO, scribe.NAME: scribe.INFO}
+        self._documented = _documented() if dev else {}
+        self._loom: dict[str, Driver] = {
+            echo.NAME: echo.Echo(),
+            scribe.NAME: scribe.Scribe(),
+            embedder.NAME: embedder.Embedder(),
+        }
+        self._infos = {one.id: one for one in (echo.INFO, scribe.INFO, embedder.INFO)}
         self._unused: dict[str, str] = {}
         self._providers: dict[str, OpenAI] = {}
         self._patterns: dict[str, list[str]] = {}
@@ -165,7 +176,8 @@ class Registry:
         for provider, patterns in self._patterns.items():
             if any(fnmatchcase(name, pattern) for pattern in patterns):
                 return self._provided(provider, name)
-        return self._offline(scribe.NAME, {}) if name in self._documented else None
+        documented = self._documented.get(name)
+        return self._offline(documented, {}) if documented else None
 
     def _offline(self, name: str, options: dict[str, str]) -> Resolved:
         driver = self._loom[name]
@@ -180,7 +192,8 @@ class Registry:
     def _provided(self, provider: str, model: str) -> Resolved:
         driver = self._providers[provider]
         known = self._catalogues[provider].known(model)
-        info = known or ModelInfo(id=model, provider=provider, capabilities=["chat", "streaming"])
+        capabilities = capabilities_of(model)
+        info = known or ModelInfo(id=model, provider=provider, capabilities=capabilities)
         info = msgspec.structs.replace(info, id=f"{provider}/{model}")
         return Resolved(driver=driver, model=model, info=info, price=driver.price(model))
 
@@ -225,6 +238,13 @@ class Registry:
             ' ([providers.NAME] base_url = "…", api_key_env = "…"),'
             f" or set one of {variables} and ask for PROVIDER/MODEL."
         )
+
+
+def _documented() -> dict[str, str]:
+    """Who answers to the names that the documents use."""
+    answering: dict[str, str] = dict.fromkeys(DOCUMENTED, scribe.NAME)
+    answering |= dict.fromkeys(DOCUMENTED_EMBEDDERS, embedder.NAME)
+    return answering
 
 
 def _check(settings: ServerSettings) -> None:

@@ -12,7 +12,7 @@ import msgspec
 
 from chatloom.core.http import JSON
 from chatloom.server.chat.message import Message
-from chatloom.server.models.driver import Prompt
+from chatloom.server.models.driver import Input, Prompt
 
 IMAGE_TOKENS = 85
 """What an image counts, and any other part that is not text."""
@@ -35,12 +35,19 @@ def count(text: str) -> int:
 
 def count_prompt(prompt: Prompt) -> int:
     """How many tokens *prompt* has, its tools and its answer's schema included."""
+    if prompt.inputs:
+        return sum(map(count_input, prompt.inputs))
     messages = sum(count_message(message) for message in prompt.messages)
     return (
         messages
         + MESSAGE_TOKENS
         + _count_json([*prompt.parameters.tools, *_schemas(prompt.parameters.response_format)])
     )
+
+
+def count_input(given: Input) -> int:
+    """How many tokens *given* has."""
+    return count(given) if isinstance(given, str) else len(given)
 
 
 def count_message(message: Message) -> int:

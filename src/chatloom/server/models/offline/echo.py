@@ -57,6 +57,8 @@ class Echo:
 def check(name: str, prompt: Prompt) -> None:
     """Raise `ProviderError` for what no offline model can obey, *name* being the one asked."""
     options = faults.read(prompt.options)
+    if prompt.inputs:
+        raise ProviderError("rejected", f"{name} does not embed; loom/embed does", param="model")
     asked = prompt.parameters
     if not 1 <= asked.n <= MOST_CHOICES:
         message = f"{name} gives 1 to {MOST_CHOICES} choices"

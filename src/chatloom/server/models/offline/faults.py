@@ -8,6 +8,7 @@
     loom/scribe?tokens=200         answers with just so many tokens
 
 A fault that an answer is too short for strikes where it would have ended.
+Embeddings come all in one piece: theirs strikes before it, whatever its number.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Annotated, TypeAlias
+from typing import Annotated, NoReturn, TypeAlias
 
 import msgspec
 
@@ -87,6 +88,14 @@ class Refusals:
         raise ProviderError("rate_limited", message, retry_after=1.0)
 
 
+def begin(model: str, prompt: Prompt, refusals: Refusals) -> Options:
+    """Begin an attempt at *prompt*, unless it is one of those that are refused."""
+    asking(PROVIDER, model).begin()
+    options = read(prompt.options)
+    refusals.refuse(prompt.attempt_key, options.refusals)
+    return options
+
+
 async def perform(
     model: str,
     prompt: Prompt,
@@ -94,9 +103,7 @@ async def perform(
     refusals: Refusals,
 ) -> AsyncIterator[Sequence[Delta]]:
     """Have *prompt* answered by *write*, and deliver that as the options ask."""
-    asking(PROVIDER, model).begin()
-    options = read(prompt.options)
-    refusals.refuse(prompt.attempt_key, options.refusals)
+    options = begin(model, prompt, refusals)
     composed = write(prompt, options)
     after, fault = options.first_fault()
     pieces = composed.pieces[:after]
@@ -113,7 +120,7 @@ async def perform(
             await asyncio.sleep(pause)
         yield batch
     if fault:
-        await _go_wrong(fault, options)
+        await go_wrong(fault, options)
 
 
 def _batches(pieces: Sequence[Delta], size: int) -> list[list[Delta]]:
@@ -121,7 +128,8 @@ def _batches(pieces: Sequence[Delta], size: int) -> list[list[Delta]]:
     return [list(pieces[start : start + size]) for start in starts] or [[]]
 
 
-async def _go_wrong(fault: str, options: Options) -> None:
+async def go_wrong(fault: str, options: Options) -> NoReturn:
+    """Let *fault* strike."""
     if fault == "stall":
         await asyncio.sleep(options.idle)
         raise ProviderError("timed_out", f"the provider sent nothing for {options.idle:g} seconds")

@@ -1,5 +1,5 @@
-"""One driver for every provider that speaks the OpenAI chat protocol."""
+"""One driver for every provider that speaks the OpenAI protocol."""
 
-from chatloom.server.models.openai.provider import OpenAI
+from chatloom.server.models.openai.provider import OpenAI, capabilities_of
 
-__all__ = ["OpenAI"]
+__all__ = ["OpenAI", "capabilities_of"]

@@ -14,6 +14,7 @@ from chatloom.core.errors import StatusError
 from chatloom.core.http import JSON
 from chatloom.server.chat.message import Message
 from chatloom.server.models.driver import Prompt
+from chatloom.server.models.openai import embeddings
 
 MOST_REMEMBERED = 1_000
 
@@ -24,6 +25,7 @@ _LEAVABLE = (
     "presence_penalty",
     "frequency_penalty",
     "seed",
+    "encoding_format",
 )
 """What an answer is still an answer without."""
 _RENAMED = {"max_tokens": "max_completion_tokens"}
@@ -45,14 +47,8 @@ class Dialects:
 
     def write(self, prompt: Prompt) -> dict[str, object]:
         """Write *prompt* as its model takes it; what nobody asked for is left out."""
-        payload: dict[str, object] = dict(prompt.extra)
-        payload |= {
-            "model": prompt.model,
-            "messages": [_written(message) for message in prompt.messages],
-        }
-        payload |= msgspec.to_builtins(prompt.parameters)
-        if prompt.streamed:
-            payload |= {"stream": True, "stream_options": {"include_usage": True}}
+        payload: dict[str, object] = {**prompt.extra, "model": prompt.model}
+        payload |= embeddings.written(prompt) if prompt.inputs else _chat(prompt)
         for name in self._refused.get(prompt.model, ()):
             value = payload.pop(name, None)
             if value is not None and name in _RENAMED:
@@ -70,6 +66,14 @@ class Dialects:
                 self._refused.setdefault(model, set()).add(name)
                 return True
         return False
+
+
+def _chat(prompt: Prompt) -> dict[str, object]:
+    payload: dict[str, object] = {"messages": [_written(message) for message in prompt.messages]}
+    payload |= msgspec.to_builtins(prompt.parameters)
+    if prompt.streamed:
+        payload |= {"stream": True, "stream_options": {"include_usage": True}}
+    return payload
 
 
 def _written(message: Message) -> Message | dict[str, JSON]:

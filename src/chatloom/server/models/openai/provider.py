@@ -1,4 +1,4 @@
-"""Any provider that speaks the OpenAI chat protocol.
+"""Any provider that speaks the OpenAI protocol: chats, and embeddings.
 
 OpenAI itself, Ollama, vLLM, llama.cpp, OpenRouter, LM Studio and many more.
 """
@@ -23,6 +23,7 @@ from chatloom.server.models.attempts import asking
 from chatloom.server.models.driver import Delta, ModelInfo, Price, Prompt, ProviderError
 from chatloom.server.models.openai.chunks import Chunk, Transcript, read_chunk, read_json
 from chatloom.server.models.openai.dialects import Dialects
+from chatloom.server.models.openai.embeddings import Embeddings, deltas_of, read_embeddings
 from chatloom.server.models.openai.noting import NoteAttempts
 from chatloom.server.models.openai.problems import Problems
 from chatloom.server.models.openai.reading import Reading
@@ -45,6 +46,9 @@ class _Chat(Resource[Async]):
 
     async def whole(self, payload: object) -> Chunk:
         return await self._post("/chat/completions", payload, read_chunk)
+
+    async def embedded(self, payload: object) -> Embeddings:
+        return await self._post("/embeddings", payload, read_embeddings)
 
     async def models(self) -> JSON:
         return await self._get("/models", read_json)
@@ -75,6 +79,8 @@ class OpenAI:
 
     def answer(self, prompt: Prompt) -> AsyncIterator[Sequence[Delta]]:
         """Have the provider answer *prompt*."""
+        if prompt.inputs:
+            return self._embed(prompt)
         return self._stream(prompt) if prompt.streamed else self._ask(prompt)
 
     def check(self, prompt: Prompt) -> None:
@@ -112,6 +118,16 @@ class OpenAI:
         yield [*deltas, *transcript.ending()]
         if not transcript.is_whole:
             raise self._problems.broken("the answer does not say how it ended")
+
+    async def _embed(self, prompt: Prompt) -> AsyncIterator[Sequence[Delta]]:
+        answer = await self._sent(prompt, self._plain.embedded, None)
+        if answer.error is not None:
+            raise self._problems.told(answer.error)
+        try:
+            deltas = deltas_of(answer, prompt)
+        except ValueError:
+            raise self._problems.broken("it sent something else than embeddings") from None
+        yield deltas
 
     async def _stream(self, prompt: Prompt) -> AsyncIterator[Sequence[Delta]]:
         now, settings = time.monotonic, self._settings
@@ -195,13 +211,15 @@ def _info(provider: str, entry: JSON) -> ModelInfo | None:
         description=description if isinstance(description, str) else "",
         context_length=length if isinstance(length, int) else None,
         max_output_tokens=longest if isinstance(longest, int) else None,
-        capabilities=_capabilities(entry),
+        capabilities=capabilities_of(own_id, entry.get("supported_parameters")),
         created=created if isinstance(created, int) else 0,
     )
 
 
-def _capabilities(entry: dict[str, JSON]) -> list[str]:
-    taken = entry.get("supported_parameters")
+def capabilities_of(model: str, taken: JSON = None) -> list[str]:
+    """What *model* can do, which takes the parameters *taken*; who embeds is known by its name."""
+    if "embed" in model.lower():
+        return ["embeddings"]
     known = {"tools": "tools", "response_format": "json", "logprobs": "logprobs"}
     known["reasoning"] = "reasoning"
     names = [known[name] for name in taken if name in known] if isinstance(taken, list) else []

@@ -58,7 +58,8 @@ def _find(connection: sqlite3.Connection, name: str) -> str:
 
 def _start_of_id(name: str) -> str | None:
     """What the ids begin with that *name* may mean; `None` for what begins none."""
-    digits = name.strip().lower().removeprefix("chatcmpl-").replace("-", "")
+    digits = name.strip().lower().removeprefix("chatcmpl-").removeprefix("msg_")
+    digits = digits.replace("-", "")
     if not re.fullmatch("[0-9a-f]{1,32}", digits):
         return None
     parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
@@ -96,7 +97,10 @@ def _asker(turn: sqlite3.Row) -> wire.Asker:
         key_id=turn["key_id"],
         key=turn["key_name"] or "",
         key_hint=turn["key_hint"] or "",
+        descends_from=msgspec.json.decode(turn["ancestors"], type=list[str]),
         end_user=turn["end_user"],
+        organization=turn["organization"],
+        request_id=turn["request_id"],
         protocol=turn["protocol"],
         told_as=turn["told_as"],
     )
@@ -105,6 +109,7 @@ def _asker(turn: sqlite3.Row) -> wire.Asker:
 def _way(turn: sqlite3.Row) -> wire.Way:
     return wire.Way(
         model=turn["model"],
+        band=turn["band"],
         provider=turn["provider"],
         served_model=turn["served_model"],
         streamed=bool(turn["streamed"]),
