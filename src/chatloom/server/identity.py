@@ -31,7 +31,7 @@ from chatloom.server.powers import (
 from chatloom.server.refusal import Refusal, invalid
 from chatloom.server.store.administration import Deed
 from chatloom.server.store.contract import Store
-from chatloom.server.store.keys import ApiSecret, Key
+from chatloom.server.store.keys import AncestorRevoked, ApiSecret, Key
 
 _log = logging.getLogger("chatloom.identity")
 
@@ -61,7 +61,7 @@ class Identity:
         key = self._known.get(digest) or await self._look_up(digest, credential)
         now = milliseconds()
         if key.revoked_at is not None:
-            raise _unauthenticated("this API key was revoked", "revoked_api_key")
+            raise _revoked()
         if key.expires_at is not None and key.expires_at <= now:
             raise _unauthenticated("this API key has expired", "expired_api_key")
         if key.secret_expires_at is not None and key.secret_expires_at <= now:
@@ -146,7 +146,10 @@ class Identity:
             unread=wanted.unread,
         )
         deed = replace(deed, resource_id=key.id, account_id=account_id)
-        await self._store.add_key(key, _secret(key, digest, hint), deed)
+        try:
+            await self._store.add_key(key, _secret(key, digest, hint), deed)
+        except AncestorRevoked:
+            raise _revoked() from None
         return key, secret
 
     async def rotate(self, key_id: str, deed: Deed, *, overlap: float) -> tuple[Key, Secret]:
@@ -214,6 +217,10 @@ def _generate() -> tuple[Secret, bytes, str]:
 
 def _secret(key: Key, digest: bytes, hint: str) -> ApiSecret:
     return ApiSecret(key_id=key.id, digest=digest, hint=hint, created_at=milliseconds())
+
+
+def _revoked() -> Refusal:
+    return _unauthenticated("this API key was revoked", "revoked_api_key")
 
 
 def _unauthenticated(message: str, code: str) -> Refusal:

@@ -16,6 +16,8 @@ from chatloom.server.refusal import Refusal
 from chatloom.server.store.keys import RateLimit
 
 _REMEMBERED = 100_000
+_ENOUGH = 1 - 1e-6
+"""Tokens for a request: whoever waited exactly as long as told must not fail for a rounding."""
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -61,12 +63,12 @@ class Limits:
         standings: list[tuple[_Bucket, RateLimit]] = []
         for id, rate in rates.items():
             standings.append((self._filled(id, rate, now), rate))
-        tightest, rate = min(standings, key=lambda one: one[0].tokens)
-        if tightest.tokens < 1:
-            raise _refused(_standing(tightest, rate), _seconds(1 - tightest.tokens, rate))
+        slowest, slow = max(standings, key=lambda one: _wait(*one))
+        if slowest.tokens < _ENOUGH:
+            raise _refused(_standing(slowest, slow), _wait(slowest, slow))
         for bucket, _ in standings:
             bucket.tokens -= 1
-        return _standing(tightest, rate)
+        return _standing(*min(standings, key=lambda one: one[0].tokens))
 
     def _filled(self, id: str, rate: RateLimit, now: float) -> _Bucket:
         bucket = self._buckets.get(id)
@@ -80,6 +82,11 @@ class Limits:
         bucket.tokens = min(float(rate.burst), bucket.tokens + gained)
         bucket.filled_at = now
         return bucket
+
+
+def _wait(bucket: _Bucket, rate: RateLimit) -> float:
+    """Seconds until *bucket* holds a token; less than none where it holds more."""
+    return _seconds(1 - bucket.tokens, rate)
 
 
 def _seconds(tokens: float, rate: RateLimit) -> float:

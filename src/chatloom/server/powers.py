@@ -6,7 +6,8 @@ longer life, and less in one at least.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias, get_args
 
@@ -21,6 +22,8 @@ administer the server, or the platform."""
 
 SCOPES: frozenset[str] = frozenset(get_args(Scope))
 USER_SCOPES: frozenset[str] = frozenset({"chat", "models", "keys"})
+LONGEST_LINEAGE = 16
+"""Keys that one may descend from: each request and each turn concerns all of them."""
 
 
 class NewKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +42,7 @@ class NewKey(msgspec.Struct, frozen=True, kw_only=True):
     parent: Key | None = None
     """The key it descends from."""
     has_less_money: bool = False
-    """Whether it is given a budget that its parent could not spend alone."""
+    """Whether its budget is less than what those that it descends from may spend."""
 
 
 def require(key: Key, scope: str) -> None:
@@ -67,10 +70,14 @@ def require_route(key: Key, method: str, path: str) -> None:
 
 def _is_route(pattern: str, method: str, path: str) -> bool:
     """``/v1/chat/*`` means every method there, ``GET /v1/models`` just one."""
-    named, space, rest = pattern.partition(" ")
-    if space:
-        return named == method and fnmatchcase(path, rest)
-    return fnmatchcase(path, pattern)
+    named, rest = _split(pattern)
+    return named in {None, method} and fnmatchcase(path, rest)
+
+
+def _split(route: str) -> tuple[str | None, str]:
+    """The method that a pattern of addresses names, if any, and the rest of it."""
+    named, space, rest = route.partition(" ")
+    return (named, rest) if space else (None, route)
 
 
 def require_scopes(key: Key, scopes: Iterable[str]) -> None:
@@ -122,18 +129,22 @@ def check_descendant(parent: Key, wanted: NewKey) -> None:
     """Refuse a key that would have more than *parent* in something, or less in nothing."""
     if wanted.account_id != parent.account_id:
         raise not_found("account")
+    if len(parent.ancestors) >= LONGEST_LINEAGE:
+        raise invalid(
+            f"a key descends from {LONGEST_LINEAGE} others at most", code="lineage_too_long"
+        )
     require_scopes(parent, wanted.scopes)
-    if not _covers(parent.models, wanted.models):
+    if not covers_models(parent.models, wanted.models):
         raise _beyond("models")
-    if not _covers(parent.routes, wanted.routes):
+    if not covers_routes(parent.routes, wanted.routes):
         raise _beyond("routes")
     if parent.owner not in {None, wanted.owner}:
-        raise _beyond("owner")
+        raise _beyond("user")
     if parent.organization not in {None, wanted.organization}:
         raise _beyond("organization")
     if _ends(wanted.expires_at) > _ends(parent.expires_at):
         raise _beyond("expires_in_days")
-    if _is_faster(wanted.rate, parent.rate):
+    if any(_is_faster(wanted.rate, allowed) for allowed in rates_of(parent).values()):
         raise _beyond("requests_per_minute")
     if parent.unread == "cancel" and wanted.unread == "run":
         raise _beyond("unread")
@@ -146,19 +157,22 @@ def check_descendant(parent: Key, wanted: NewKey) -> None:
 
 
 def _has_less(parent: Key, wanted: NewKey) -> bool:
-    """Whether *wanted*, which has nothing beyond *parent*, differs from it in some power."""
-    is_slower = wanted.rate is not None and wanted.rate != parent.rate
-    return wanted.has_less_money or is_slower or _powers(wanted) != _powers(parent)
+    """Whether *wanted*, which has nothing beyond *parent*, has less than that in some power."""
+    is_slower = wanted.rate is not None and wanted.rate not in rates_of(parent).values()
+    return (
+        wanted.has_less_money
+        or is_slower
+        or wanted.scopes != parent.scopes
+        or not covers_models(wanted.models, parent.models)
+        or not covers_routes(wanted.routes, parent.routes)
+        or (wanted.owner, wanted.organization) != (parent.owner, parent.organization)
+        or wanted.expires_at != parent.expires_at
+    )
 
 
-def _powers(key: Key | NewKey) -> tuple[object, ...]:
-    bounds = (key.owner, key.organization, key.expires_at)
-    return (key.scopes, key.models, key.routes, *bounds)
-
-
-def _is_faster(wanted: RateLimit | None, allowed: RateLimit | None) -> bool:
+def _is_faster(wanted: RateLimit | None, allowed: RateLimit) -> bool:
     """Whether *wanted* allows more; none at all leaves it to what is above."""
-    if wanted is None or allowed is None:
+    if wanted is None:
         return False
     return wanted.per_minute > allowed.per_minute or wanted.burst > allowed.burst
 
@@ -167,13 +181,29 @@ def _ends(expires_at: int | None) -> float:
     return float("inf") if expires_at is None else expires_at
 
 
-def _covers(allowed: Sequence[str] | None, wanted: Sequence[str] | None) -> bool:
-    """Whether every name that *wanted* matches is matched by *allowed*, as far as can be told."""
-    if allowed is None:
-        return True
-    if wanted is None:
-        return False
-    return all(any(_is_within(one, pattern) for pattern in allowed) for one in wanted)
+def covers_models(allowed: Sequence[str] | None, wanted: Sequence[str] | None) -> bool:
+    """Whether every model that *wanted* matches is matched by *allowed*, as far as can be told."""
+    return _covers(allowed, wanted, _is_within)
+
+
+def covers_routes(allowed: Sequence[str] | None, wanted: Sequence[str] | None) -> bool:
+    """Whether every address that *wanted* matches is matched by *allowed*, as can be told."""
+    return _covers(allowed, wanted, _is_route_within)
+
+
+def _covers(
+    allowed: Sequence[str] | None,
+    wanted: Sequence[str] | None,
+    is_within: Callable[[str, str], bool],
+) -> bool:
+    outer, inner = (_ALL if one is None else one for one in (allowed, wanted))
+    return all(any(is_within(one, pattern) for pattern in outer) for one in inner)
+
+
+def _is_route_within(wanted: str, allowed: str) -> bool:
+    method, path = _split(wanted)
+    allowed_method, allowed_path = _split(allowed)
+    return allowed_method in {None, method} and _is_within(path, allowed_path)
 
 
 def _is_within(wanted: str, allowed: str) -> bool:
@@ -183,12 +213,16 @@ def _is_within(wanted: str, allowed: str) -> bool:
     """
     if wanted == allowed:
         return True
-    plain = not _WILD.intersection(wanted)
-    return (plain or not _CHOOSY.intersection(allowed)) and fnmatchcase(wanted, allowed)
+    if not _WILD.intersection(wanted):
+        return fnmatchcase(wanted, allowed)
+    # A choice of characters is one that nobody knows, whatever stands between its brackets.
+    return not _CHOOSY.intersection(allowed) and fnmatchcase(_CHOICE.sub("?", wanted), allowed)
 
 
+_ALL = ("*",)
 _WILD = frozenset("*?[")
 _CHOOSY = frozenset("?[")
+_CHOICE = re.compile(r"\[!?\]?[^\]]*\]")
 
 
 def _beyond(param: str) -> Refusal:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 import msgspec
 
 from chatloom.core.errors import SettingsError
+from chatloom.server.models.registry import Registry, UnknownModel
 from chatloom.server.refusal import Refusal
 from chatloom.server.settings import ServerSettings, TierSettings
 from chatloom.server.store.keys import RateLimit
@@ -78,17 +79,22 @@ class Tiers:
         """The bands that *tier* may use."""
         return [band for band in self.bands if tier.may_use(band)]
 
-    def band_of(self, model: str) -> str:
-        """The band of *model*; options behind a ``?`` do not count."""
-        name = model.partition("?")[0]
-        for band, patterns in self._bands.items():
-            if any(fnmatchcase(name, pattern) for pattern in patterns):
-                return band
+    def band_of(self, model: str, registry: Registry) -> str:
+        """The band of *model*, by the name asked for, else by those of the model that answers.
+
+        Nobody gets around a band by another name for the same model. Options behind a ``?`` do
+        not count.
+        """
+        for name in (model, *_true_names(model, registry)) if self._bands else ():
+            plain = name.partition("?")[0]
+            for band, patterns in self._bands.items():
+                if any(fnmatchcase(plain, pattern) for pattern in patterns):
+                    return band
         return UNBANDED
 
-    def require_band(self, tier: Tier, model: str) -> str:
+    def require_band(self, tier: Tier, model: str, registry: Registry) -> str:
         """The band of *model*. Raises `Refusal` where *tier* may not use it."""
-        band = self.band_of(model)
+        band = self.band_of(model, registry)
         if tier.may_use(band):
             return band
         needed = next((one.name for one in self._tiers.values() if one.may_use(band)), None)
@@ -114,6 +120,15 @@ class Tiers:
             until=_milliseconds(until),
             allows_unpriced=tier.settings.unpriced_models == "allow",
         )
+
+
+def _true_names(model: str, registry: Registry) -> Sequence[str]:
+    """What else the model is called that answers to this name; nothing where none does."""
+    try:
+        found = registry.resolve(model)
+    except UnknownModel:
+        return ()
+    return found.info.id, f"{found.info.provider}/{found.model}", found.model
 
 
 def _day(now: datetime) -> tuple[datetime, datetime]:

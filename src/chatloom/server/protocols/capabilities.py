@@ -14,7 +14,7 @@ async def get_capabilities(call: Call) -> Reply:
     asked = call.read_query(wire.CapabilitiesQuery)
     registry, tiers = call.services.registry, call.services.tiers
     told = [
-        _capabilities(info, _price(registry, info.id), tiers.band_of(info.id))
+        _capabilities(info, _price(registry, info.id), tiers.band_of(info.id, registry))
         for info in await registry.models()
     ]
     return json_reply([one for one in told if _is_meant(one, asked)])

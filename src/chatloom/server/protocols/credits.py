@@ -68,17 +68,23 @@ async def _account(call: Call, allowance: Allowance | None) -> tuple[int, int | 
 
 async def _budgets(call: Call) -> list[int]:
     """The credits that are left of each budget in money that concerns the key."""
-    key, store = call.key, call.services.store
-    credit = call.services.tiers.credit
-    names = [("account", key.account_id), *(("key", id) for id in (key.id, *key.ancestors))]
+    key, account = call.key, call.key.account_id
+    names = {("account", account), *(("key", id) for id in (key.id, *key.ancestors))}
     if key.owner is not None:
-        names.append(("end_user", f"{key.account_id}/{key.owner}"))
-    concerned = set(names)
-    return [
-        max(0, (one.amount - one.spent) // credit)
-        for one in await store.budgets()
-        if (one.concern, one.subject) in concerned
-    ]
+        names.add(("end_user", f"{account}/{key.owner}"))
+    if key.organization is not None:
+        names.add(("organization", f"{account}/{key.organization}"))
+    budgets = {(one.concern, one.subject): one for one in await call.services.store.budgets()}
+    lefts = [one.amount - one.spent for name, one in budgets.items() if name in names]
+    each = budgets.get(("end_users", account))
+    if each and key.owner and ("end_user", f"{account}/{key.owner}") not in budgets:
+        lefts.append(each.amount - await _spent_by(call, key.owner))
+    return [max(0, left // call.services.tiers.credit) for left in lefts]
+
+
+async def _spent_by(call: Call, end_user: str) -> int:
+    found = await call.services.store.holders("end_user", call.key.account_id)
+    return next((one.spent for one in found if one.name == end_user), 0)
 
 
 def _warning(remaining: int, total: int | None) -> str | None:

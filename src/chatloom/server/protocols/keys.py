@@ -6,7 +6,7 @@ from chatloom.core.secret import Secret
 from chatloom.server.call import Call, Reply, json_reply
 from chatloom.server.identity import Identity, is_control
 from chatloom.server.ids import milliseconds
-from chatloom.server.powers import USER_SCOPES, NewKey, require_scopes
+from chatloom.server.powers import USER_SCOPES, NewKey, rates_of, require_scopes
 from chatloom.server.protocols import budgets
 from chatloom.server.protocols.deeds import deed
 from chatloom.server.protocols.moments import iso
@@ -116,7 +116,7 @@ def _new_key(wanted: wire.NewDescendant, of: Key | None, has_less_money: bool) -
     expires = None if days is None else milliseconds() + int(days * 86_400_000)
     rate = None
     if wanted.requests_per_minute is not None:
-        rate = RateLimit(wanted.requests_per_minute, wanted.burst or _burst(wanted))
+        rate = RateLimit(wanted.requests_per_minute, wanted.burst or _burst(wanted, of))
     elif wanted.burst is not None:
         raise invalid("burst needs requests_per_minute", param="burst")
     if of is None:
@@ -148,24 +148,26 @@ def _new_key(wanted: wire.NewDescendant, of: Key | None, has_less_money: bool) -
     )
 
 
-def _burst(wanted: wire.NewDescendant) -> int:
-    """As much as ten seconds bring, one at least."""
-    return max(1, (wanted.requests_per_minute or 0) // 6)
+def _burst(wanted: wire.NewDescendant, of: Key | None) -> int:
+    """As much as ten seconds bring, one at least, and no more than the key *of* may."""
+    usual = max(1, (wanted.requests_per_minute or 0) // 6)
+    return min([usual, *(rate.burst for rate in rates_of(of).values())] if of else [usual])
 
 
 async def _has_less_money(store: Store, of: Key, budget: int | None) -> bool:
     """Whether *budget* is less than *of* may spend. Raises `Refusal` where it is more."""
-    own = await store.budget("key", of.id)
-    if budget is None or own is None:
-        return budget is not None
-    if budget > own.amount:
+    if budget is None:
+        return False
+    above = [await store.budget("key", id) for id in (of.id, *of.ancestors)]
+    most = min((one.amount for one in above if one is not None), default=None)
+    if most is not None and budget > most:
         raise Refusal(
             "forbidden",
             "budget: more than the API key that asks has itself",
             code="beyond_parent",
             param="budget",
         )
-    return budget < own.amount
+    return most is None or budget < most
 
 
 async def tell_keys(store: Store, *, ancestor: str | None = None) -> wire.KeyList:

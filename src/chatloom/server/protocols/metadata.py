@@ -29,12 +29,17 @@ def with_metadata(
         ask,
         end_user=told.user_id or user or None,
         organization=told.organization_id or None,
-        conversation_id=told.session_id or told.conversation_id,
-        branch_id=told.branch_id,
-        parent_id=told.parent_message_id,
+        conversation_id=_id(told.session_id or told.conversation_id),
+        branch_id=_id(told.branch_id),
+        parent_id=_id(told.parent_message_id),
         system_prompt=_lead(ask.system_prompt, told, workflows),
         metadata=metadata,
     )
+
+
+def _id(told: str | None) -> str | None:
+    """An id as we spell it: clients that keep UUIDs as such may tell them in capitals."""
+    return None if told is None else told.lower()
 
 
 def _lead(own: str | None, told: RequestMetadata, workflows: Workflows) -> str | None:

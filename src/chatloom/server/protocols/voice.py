@@ -74,7 +74,7 @@ def on_the_terms_of(call: Call, ask: Ask) -> Ask:
         is_bound=key.owner is not None,
         organization=organization_of(key, ask.organization),
         unread=key.unread,
-        band=tiers.require_band(tier, ask.model),
+        band=tiers.require_band(tier, ask.model, call.services.registry),
         allowance=tiers.allowance(tier, milliseconds()),
         request_id=call.request_id,
     )

@@ -66,6 +66,10 @@ class ApiSecret(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int | None = None
 
 
+class AncestorRevoked(Exception):
+    """A key was to descend from one that is revoked by now; nothing of it is stored."""
+
+
 class Keys(Protocol):
     """Keeps API keys, and the accounts they belong to."""
 
@@ -73,7 +77,9 @@ class Keys(Protocol):
         """Make an account, unless it is there."""
         ...
 
-    async def add_key(self, key: Key, secret: ApiSecret, deed: Deed | None = None) -> None: ...
+    async def add_key(self, key: Key, secret: ApiSecret, deed: Deed | None = None) -> None:
+        """Keep a new key. Raises `AncestorRevoked`."""
+        ...
 
     async def find_key(self, digest: bytes) -> Key | None:
         """The key one of whose secrets has this digest, revoked or expired or not."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from chatloom.server.store.administration import Deed
-from chatloom.server.store.keys import ApiSecret, Key, RateLimit
+from chatloom.server.store.keys import AncestorRevoked, ApiSecret, Key, RateLimit
 from chatloom.server.store.sqlite import rows
 from chatloom.server.store.sqlite.audit import record
 from chatloom.server.store.sqlite.opened import Opened
@@ -25,6 +25,9 @@ class Keys(Opened):
 
     async def add_key(self, key: Key, secret: ApiSecret, deed: Deed | None = None) -> None:
         def write(connection: sqlite3.Connection) -> None:
+            above = _json(key.ancestors)
+            if rows.one(connection, self._sql["revoked_ancestor"], above) is not None:
+                raise AncestorRevoked
             connection.execute(self._sql["add_key"], _of_key(key))
             self._add_secret(connection, secret)
             record(connection, deed)

@@ -6,6 +6,10 @@ INSERT INTO api_key (id, account_id, parent_id, name, scopes, models, created_at
                      ancestors, owner, organization, routes, limits)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
+-- name: revoked_ancestor
+SELECT k.id FROM json_each(?) above JOIN api_key k ON k.id = above.value
+WHERE k.revoked_at IS NOT NULL LIMIT 1;
+
 -- name: add_secret
 INSERT INTO api_secret (digest, key_id, hint, created_at, expires_at) VALUES (?, ?, ?, ?, ?);
 
@@ -179,7 +183,8 @@ VALUES (?, ?, nullif(?, ''), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, ''))
 ON CONFLICT (id) DO UPDATE
 SET end_user = coalesce(end_user, excluded.end_user),
     organization = coalesce(organization, excluded.organization),
-    listed = max(listed, excluded.listed), title = coalesce(title, excluded.title),
+    listed = max(listed, excluded.listed),
+    title = coalesce(nullif(title, ''), excluded.title),
     model = excluded.model, message_count = message_count + excluded.message_count,
     tokens_in = tokens_in + excluded.tokens_in, tokens_out = tokens_out + excluded.tokens_out,
     cost = cost + excluded.cost, updated_at = excluded.updated_at,

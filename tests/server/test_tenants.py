@@ -1,0 +1,339 @@
+"""Nobody sees, continues, stops, repeats or pays what is another's, whatever ids he knows.
+
+Two accounts; two end users of one account, whose keys belong to them; and an account's own
+things, beside a key that belongs to somebody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from chatloom.server.app import ROUTES
+from chatloom.server.ids import new_id
+from support.http import Answer, completion
+from support.keys import heir, new_key, secret
+from support.live import Live
+
+
+class Tenant:
+    """Somebody with one conversation, and one key that descends from his own."""
+
+    def __init__(self, server: Live, key: Any, user: str | None) -> None:
+        self.server = server
+        self.id, self.key = str(key["id"]), str(key["secret"])
+        self.user = user
+        self.owner = user or "customer"
+        answer = self.complete("Hello!", {"user_id": user} if user else {})
+        assert answer.status == 200, answer.body
+        self.conversation = str(answer.json["system_fingerprint"])
+        self.turn = answer.headers["x-chatloom-turn"]
+        self.text = answer.text
+        told: Any = self.get(f"/v1/conversations/{self.conversation}").json
+        self.branch = str(told["branch_id"])
+        self.message = str(told["messages"][-1]["id"])
+        self.below = str(heir(server, self.key, scopes=["chat"], expires_in_days=9)["id"])
+
+    def complete(self, content: object, metadata: Mapping[str, object], **more: Any) -> Answer:
+        """Ask for a completion."""
+        return self.server.complete(content, key=self.key, metadata=metadata, **more)
+
+    def get(self, path: str) -> Answer:
+        """Read something."""
+        return self.server.call("GET", path, key=self.key)
+
+
+@pytest.fixture(scope="module")
+def server(serve: Callable[..., Live]) -> Live:
+    return serve(dev=False)
+
+
+Pair = tuple[Tenant, Tenant]
+PAIRS = ("accounts", "end users", "nobody's")
+
+
+@pytest.fixture(scope="module", params=PAIRS)
+def pair(request: pytest.FixtureRequest, server: Live) -> Pair:
+    """Alice, and Bob who is after what is hers."""
+    if request.param == "accounts":
+        alice, bob = (Tenant(server, new_key(server, name), "customer") for name in ("a", "b"))
+        return alice, bob
+    root = new_key(server)
+    bens = heir(server, root["secret"], scopes=["chat", "keys", "models"], user="ben")
+    if request.param == "nobody's":
+        return Tenant(server, root, None), Tenant(server, bens, "ben")
+    anns = heir(server, root["secret"], scopes=["chat", "keys", "models"], user="ann")
+    return Tenant(server, anns, "ann"), Tenant(server, bens, "ben")
+
+
+@pytest.fixture
+def alice(pair: Pair) -> Tenant:
+    return pair[0]
+
+
+@pytest.fixture
+def bob(pair: Pair) -> Tenant:
+    return pair[1]
+
+
+Request = tuple[str, str, object]
+NAMED: dict[str, tuple[str, Callable[[Tenant, str], Request]]] = {
+    "GET /v1/turns/{turn_id}": ("turn", lambda bob, id: ("GET", f"/v1/turns/{id}", None)),
+    "GET /v1/turns/{turn_id}/events": (
+        "turn",
+        lambda bob, id: ("GET", f"/v1/turns/{id}/events", None),
+    ),
+    "POST /v1/turns/{turn_id}/cancel": (
+        "turn",
+        lambda bob, id: ("POST", f"/v1/turns/{id}/cancel", {}),
+    ),
+    "GET /v1/conversations/{conversation_id}": (
+        "conversation",
+        lambda bob, id: ("GET", f"/v1/conversations/{id}", None),
+    ),
+    "a branch in one's own": (
+        "branch",
+        lambda bob, id: ("GET", f"/v1/conversations/{bob.conversation}?branch_id={id}", None),
+    ),
+    "GET /atoms/chat/sessions/{session_id}": (
+        "conversation",
+        lambda bob, id: ("GET", f"/atoms/chat/sessions/{id}?user_id={bob.owner}", None),
+    ),
+    "PATCH /atoms/chat/sessions/{session_id}": (
+        "conversation",
+        lambda bob, id: (
+            "PATCH",
+            f"/atoms/chat/sessions/{id}?user_id={bob.owner}",
+            {"archived": True, "title": "Taken"},
+        ),
+    ),
+    "a cursor": ("turn", lambda bob, id: ("GET", f"/v1/credits/history?cursor={id}", None)),
+    "POST /v1/keys/{key_id}/rotate": (
+        "below",
+        lambda bob, id: ("POST", f"/v1/keys/{id}/rotate", {}),
+    ),
+    "DELETE /v1/keys/{key_id}": ("below", lambda bob, id: ("DELETE", f"/v1/keys/{id}", None)),
+}
+"""Every way to name something of one's own by its id: what of Alice's is put there."""
+
+
+def test_every_address_with_an_id_is_tried() -> None:
+    named = {
+        f"{route.method} {route.path}"
+        for route in ROUTES
+        if "{" in route.path and route.scope in {"chat", "keys"}
+    }
+    assert named == {name for name in NAMED if "/" in name}
+
+
+@pytest.mark.parametrize("place", NAMED)
+def test_anothers_ids_are_as_if_they_were_not_there(
+    server: Live, alice: Tenant, bob: Tenant, place: str
+) -> None:
+    what, request = NAMED[place]
+    theirs = getattr(alice, what)
+    before = server.counts(), state_of(server, theirs)
+
+    def ask(who: Tenant, id: str) -> Answer:
+        method, path, body = request(who, id)
+        return server.call(method, path, body, key=who.key)
+
+    foreign, absent = ask(bob, theirs), ask(bob, new_id())
+    assert foreign.status == (400 if place == "a cursor" else 404)
+    assert foreign.body == absent.body
+    assert (server.counts(), state_of(server, theirs)) == before
+    if not place.startswith(("PATCH", "DELETE", "POST /v1/keys")):  # those change something
+        assert ask(alice, theirs).status == 200
+
+
+def state_of(server: Live, id: str) -> list[Any]:
+    """What anybody could have changed about it."""
+    return [
+        *server.rows("SELECT archived, title, updated_at FROM conversation WHERE id = ?", id),
+        *server.rows("SELECT outcome, ended_at FROM turn WHERE id = ?", id),
+        *server.rows("SELECT revoked_at FROM api_key WHERE id = ?", id),
+        *server.rows("SELECT count(*) FROM api_secret WHERE key_id = ?", id),
+    ]
+
+
+@pytest.mark.parametrize("prefix", ["chatcmpl-", "msg_"])
+def test_a_turns_other_names_are_nobody_elses_either(
+    alice: Tenant, bob: Tenant, prefix: str
+) -> None:
+    id = prefix + alice.turn.replace("-", "")
+    assert alice.get(f"/v1/turns/{id}").status == 200
+    assert bob.get(f"/v1/turns/{id}").status == bob.get(f"/v1/turns/{id}/events").status == 404
+
+
+PLACES: dict[str, Callable[[Tenant, Tenant], dict[str, object]]] = {
+    "session": lambda alice, bob: {"session_id": alice.conversation},
+    "conversation": lambda alice, bob: {"conversation_id": alice.conversation},
+    "message": lambda alice, bob: {"parent_message_id": alice.message},
+    "message in one's own": lambda alice, bob: {
+        "conversation_id": bob.conversation,
+        "parent_message_id": alice.message,
+    },
+    "branch in one's own": lambda alice, bob: {
+        "conversation_id": bob.conversation,
+        "branch_id": alice.branch,
+    },
+    "one's own branch there": lambda alice, bob: {
+        "conversation_id": alice.conversation,
+        "branch_id": bob.branch,
+    },
+}
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+@pytest.mark.parametrize("history", [False, True], ids=["new", "history"])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+def test_anothers_ids_are_no_place_to_go_on_from(
+    alice: Tenant,
+    bob: Tenant,
+    place: Callable[[Tenant, Tenant], dict[str, object]],
+    history: bool,
+    path: str,
+) -> None:
+    before = bob.server.counts()
+    told = [
+        {"role": "user", "content": "Hello!"},
+        {"role": "assistant", "content": alice.text},
+    ]
+    question = [{"role": "user", "content": "And then?"}]
+    body = completion([*(told if history else ()), *question], max_tokens=9)
+    answer = bob.server.call("POST", path, body | {"metadata": place(alice, bob)}, key=bob.key)
+    assert (answer.status, answer.error["code"]) == (404, "not_found")
+    assert bob.server.counts() == before
+
+
+def test_the_same_talk_of_two_is_two_conversations(alice: Tenant, bob: Tenant) -> None:
+    assert alice.text == bob.text
+    talk = [
+        {"role": "user", "content": "Hello!"},
+        {"role": "assistant", "content": alice.text},
+        {"role": "user", "content": "Once more?"},
+    ]
+    answer = bob.complete(talk, {"user_id": bob.owner})
+    assert answer.json["system_fingerprint"] == bob.conversation
+    assert alice.get(f"/v1/conversations/{alice.conversation}").json["message_count"] == 2
+
+
+def test_nobody_stops_anothers_running_turn(server: Live, alice: Tenant, bob: Tenant) -> None:
+    with server.stream("Hello!", key=alice.key, model="loom/scribe?stall=3") as response:
+        turn = str(response.getheader("x-chatloom-turn"))
+        theirs = f"/v1/turns/{turn}"
+        assert server.call("POST", f"{theirs}/cancel", {}, key=bob.key).status == 404
+        assert bob.get(f"{theirs}/events").status == bob.get(theirs).status == 404
+        assert server.rows("SELECT outcome FROM turn WHERE id = ?", turn) == [(None,)]
+        stopped = server.call("POST", f"{theirs}/cancel", {}, key=alice.key)
+        assert stopped.json["outcome"] == "cancelled"
+
+
+def test_nobody_repeats_anothers_request(alice: Tenant, bob: Tenant) -> None:
+    headers = {"Idempotency-Key": new_id()}
+    first = alice.complete("Mine!", {}, headers=headers)
+    again = alice.complete("Mine!", {}, headers=headers)
+    assert again.headers["x-chatloom-turn"] == first.headers["x-chatloom-turn"]
+    resumed = bob.complete("Mine!", {}, headers={**headers, "Last-Event-ID": "1"}, stream=True)
+    assert resumed.status in {400, 422}
+    answer = bob.complete("Mine!", {}, headers=headers)
+    assert answer.headers.get("x-chatloom-turn") != first.headers["x-chatloom-turn"]
+    assert "idempotent-replayed" not in answer.headers
+    # Within one account the key itself is taken, and that is all that is told.
+    assert (answer.status, answer.json.get("error", {}).get("code")) in {
+        (200, None),
+        (422, "idempotency_key_reused"),
+    }
+
+
+def test_a_list_of_sessions_holds_ones_own(alice: Tenant, bob: Tenant) -> None:
+    listed = bob.get(f"/atoms/chat/sessions?user_id={bob.owner}&page_size=100").json["sessions"]
+    ids = {one["id"] for one in listed}
+    assert bob.conversation in ids
+    assert alice.conversation not in ids
+
+
+def test_what_another_was_charged_is_not_told(alice: Tenant, bob: Tenant) -> None:
+    mine = bob.get("/v1/credits/history?limit=200").json
+    ids = {one["id"] for one in mine["entries"]}
+    assert bob.turn in ids
+    assert alice.turn not in ids
+    assert mine["total"] == len(ids)
+    stats = bob.get("/v1/credits/stats?start_date=2020-01-01").json
+    assert stats["total_requests"] == len(ids)
+
+
+def test_keys_are_listed_to_those_they_descend_from(alice: Tenant, bob: Tenant) -> None:
+    ids = {one["id"] for one in bob.get("/v1/keys").json["keys"]}
+    assert bob.below in ids
+    assert not {alice.id, alice.below, bob.id} & ids
+
+
+@pytest.fixture(scope="module")
+def bens(server: Live) -> str:
+    return secret(server, user="ben", organization="acme")
+
+
+MESSAGE = {"model": "loom/echo", "max_tokens": 5, "messages": [{"role": "user", "content": "Hi"}]}
+NAMING: dict[str, Request] = {
+    "user": ("POST", "/v1/chat/completions", {**MESSAGE, "user": "ann"}),
+    "metadata": ("POST", "/v1/chat/completions", {**MESSAGE, "metadata": {"user_id": "ann"}}),
+    "metadata over user": (
+        "POST",
+        "/v1/chat/completions",
+        {**MESSAGE, "user": "ben", "metadata": {"user_id": "ann"}},
+    ),
+    "letters": ("POST", "/v1/chat/completions", {**MESSAGE, "user": "Ben"}),
+    "blank": ("POST", "/v1/chat/completions", {**MESSAGE, "user": "ben "}),
+    "messages": ("POST", "/v1/messages", {**MESSAGE, "metadata": {"user_id": "ann"}}),
+    "embeddings": ("POST", "/v1/embeddings", {"model": "loom/embed", "input": "a", "user": "ann"}),
+    "sessions": ("GET", "/atoms/chat/sessions?user_id=ann", None),
+    "session": ("GET", f"/atoms/chat/sessions/{new_id()}?user_id=ann", None),
+    "change": ("PATCH", f"/atoms/chat/sessions/{new_id()}?user_id=ann", {}),
+    "organization": (
+        "POST",
+        "/v1/chat/completions",
+        {**MESSAGE, "metadata": {"organization_id": "other"}},
+    ),
+}
+
+
+@pytest.mark.parametrize("request_", NAMING.values(), ids=NAMING)
+def test_a_key_of_somebody_acts_for_nobody_else(server: Live, bens: str, request_: Request) -> None:
+    before = server.counts()
+    method, path, body = request_
+    answer = server.call(method, path, body, key=bens)
+    assert (answer.status, answer.error["code"][:6]) == (403, "other_")
+    assert server.counts() == before
+
+
+def test_a_key_of_somebody_acts_for_him(server: Live, bens: str) -> None:
+    for named in ({}, {"user": "ben"}, {"metadata": {"user_id": "ben"}}):
+        answer = server.complete("Hello!", key=bens, **named)
+        turn = answer.headers["x-chatloom-turn"]
+        assert server.rows("SELECT end_user, organization FROM turn WHERE id = ?", turn) == [
+            ("ben", "acme")
+        ]
+
+
+@pytest.mark.parametrize("query", ["", "?user_id=", "?page=1"])
+def test_whose_sessions_are_meant_must_be_said(server: Live, bens: str, query: str) -> None:
+    for key in (bens, secret(server)):
+        assert server.call("GET", f"/atoms/chat/sessions{query}", key=key).status == 400
+
+
+def test_two_keys_of_an_account_see_the_same(server: Live) -> None:
+    first = new_key(server)
+    second = secret(server, account_id=first["account_id"])
+    tenant = Tenant(server, first, "customer")
+    assert server.call("GET", f"/v1/turns/{tenant.turn}", key=second).status == 200
+
+
+def test_another_end_users_session_is_not_found(server: Live) -> None:
+    alice = Tenant(server, new_key(server), "customer")
+    other = {"session_id": alice.conversation, "user_id": "somebody else"}
+    assert alice.complete("Hello!", other).status == 404
+    same = {"session_id": alice.conversation, "user_id": "customer"}
+    assert alice.complete("Hello!", same).json["system_fingerprint"] == alice.conversation
