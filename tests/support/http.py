@@ -148,11 +148,18 @@ class Caller:
         *,
         key: str = "any-key",
         headers: Headers | None = None,
-        path: str = "/v1/chat/completions",
         **fields: object,
     ) -> Generator[http.client.HTTPResponse]:
         """Ask for a streamed completion, to be read as it comes."""
         body = completion(content, stream=True, **fields)
+        with self.post("/v1/chat/completions", body, key=key, headers=headers) as response:
+            yield response
+
+    @contextmanager
+    def post(
+        self, path: str, body: object, *, key: str, headers: Headers | None = None
+    ) -> Generator[http.client.HTTPResponse]:
+        """Send *body*, and leave the answer to be read as it comes."""
         with self._sent("POST", path, body, key, headers) as response:
             yield response
 

@@ -239,7 +239,7 @@ _FIELDS: dict[Grouping, str] = {
 
 def _groupings(told: str | None) -> list[Grouping]:
     names = ["day"] if told is None else [name.strip() for name in told.split(",")]
-    found = [grouping for name in names for grouping in _FIELDS if grouping == name]
+    found: list[Grouping] = [each for name in names for each in _FIELDS if each == name]
     if len(found) < len(names) or len(set(found)) < len(found):
         known = ", ".join(_FIELDS)
         raise invalid(f"group_by takes {known}, each once, with commas", param="group_by")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import ceil
 from typing import TypeAlias
 
 import msgspec
@@ -177,7 +178,7 @@ def refuse(refusal: Refusal, owner: Owner) -> Reply:
     """Say no in the owner's words."""
     reply = Reply(msgspec.json.encode(_ENVELOPES[owner](refusal)), STATUS[refusal.kind])
     if refusal.retry_after is not None:
-        seconds = max(0, round(refusal.retry_after + 0.499))
+        seconds = max(0, ceil(refusal.retry_after))
         reply.headers.append((b"retry-after", str(seconds).encode()))
     if refusal.repeatable is not None:
         told = b"true" if refusal.repeatable else b"false"

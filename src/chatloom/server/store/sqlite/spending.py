@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -92,7 +92,7 @@ class Spending(Opened):
         return await self._place.apart(read)
 
     def _asked(
-        self, statement: str, which: ChargeFilter, more: dict[str, object], group: str = ""
+        self, statement: str, which: ChargeFilter, more: Mapping[str, object], group: str = ""
     ) -> Sequence[rows.Row]:
         """Run a statement about charges; its text is put together from parts that stand here."""
         values: dict[str, object] = {**more, "account": which.account_id}
