@@ -162,5 +162,5 @@ def _title(messages: Sequence[Message]) -> str:
     """The first line of the first thing the user said, at most 80 characters of it."""
     for message in messages:
         if message.role == "user" and (text := message.text.strip()):
-            return text.splitlines()[0][:80]
+            return text.splitlines()[0][:80].rstrip()
     return ""
