@@ -115,8 +115,10 @@ BODIES = {
     "not UTF-8": b'{"model": "\xff"}',
     "deep": b'{"a":' * 100 + b"1" + b"}" * 100,
 }
-POSTS = ["/v1/chat/completions", "/v1/messages", "/v1/messages/count_tokens", "/v1/embeddings"]
-POSTS += ["/v1/keys", "/api/v1/platform/admins"]
+POSTS = [
+    *("/v1/chat/completions", "/v1/messages", "/v1/messages/count_tokens", "/v1/embeddings"),
+    *("/v1/keys", "/api/v1/platform/admins"),
+]
 
 
 @pytest.mark.parametrize("path", POSTS)
@@ -126,7 +128,9 @@ def test_a_body_that_is_no_object_is_refused(live: Live, path: str, body: bytes)
     assert (answer.status, answer.error["type"]) == (400, "invalid_request_error")
 
 
-@pytest.mark.parametrize("query", ["limit=1&limit=0", "limit=%00", "limit=%EF%BC%91", "&&limit=abc"])
+@pytest.mark.parametrize(
+    "query", ["limit=1&limit=0", "limit=%00", "limit=%EF%BC%91", "&&limit=abc"]
+)
 def test_an_odd_query_is_refused(live: Live, query: str) -> None:
     answer = live.call("GET", f"/api/v1/platform/audit?{query}", key="admin-bad-input")
     assert (answer.status, answer.error["param"]) == (400, "limit")

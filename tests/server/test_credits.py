@@ -299,8 +299,8 @@ def test_another_accounts_cursor_is_none_of_ours(server: Live, key: str) -> None
 
 
 def capabilities(server: Live, key: str, query: str = "") -> dict[str, Any]:
-    told = server.call("GET", f"/v1/capabilities{query}", key=key).json
-    assert isinstance(told, list), "a bare list is what the clients read"
+    told: list[Any] = server.call("GET", f"/v1/capabilities{query}", key=key).json
+    assert type(told) is list, "a bare list is what the clients read"
     return {one["model_id"]: one for one in told}
 
 

@@ -64,8 +64,10 @@ def test_statistics_count_who_asked_and_what_it_took(serve: Callable[..., Live])
     assert stats["total_tokens"] == stats["tokens_today"] == tokens
 
 
-EMAILS = ["ann@example.org", "a+b@example.org", "a/b@example.org", "a%2Fb@example.org"]
-EMAILS += ["ä.ö@example.org", "a?b#c@example.org", "a b@example.org".replace(" ", "_"), "..@x"]
+EMAILS = [
+    *("ann@example.org", "a+b@example.org", "a/b@example.org", "a%2Fb@example.org"),
+    *("ä.ö@example.org", "a?b#c@example.org", "..@x"),
+]
 
 
 @pytest.mark.parametrize("email", EMAILS)
@@ -117,7 +119,8 @@ def test_what_is_missing_is_named(server: Live) -> None:
 
 
 def newest(server: Live, count: int = 1) -> list[Any]:
-    return ask(server, f"audit?limit={count}").json["entries"]
+    entries: list[Any] = ask(server, f"audit?limit={count}").json["entries"]
+    return entries
 
 
 def test_every_administrative_act_is_told(server: Live) -> None:

@@ -413,7 +413,8 @@ def refused(wanted: NewKey) -> str | None:
 
 LETTERS = "ab]!"
 NAMES = ["".join(letters) for length in range(4) for letters in product(LETTERS, repeat=length)]
-patterns = st.lists(st.text("ab*?[]!-", max_size=6), max_size=3)
+PIECES = [*"ab*?[]!", "**", "[ab]", "[!a]", "[b", "[]a]", "[!]]", "[a-b]"]
+patterns = st.lists(st.lists(st.sampled_from(PIECES), max_size=4).map("".join), max_size=2)
 """Few letters, those among them that mean something between brackets."""
 
 
@@ -429,6 +430,19 @@ def test_whatever_the_childs_models_match_the_parents_match_too(
 ) -> None:
     if covers_models(allowed, wanted):
         assert matched(wanted) <= matched(allowed)
+
+
+def test_no_pattern_of_three_pieces_is_within_one_that_matches_less() -> None:
+    pieces = ["a", "b", "]", "*", "?", "[ab]", "[!a]"]
+    every = {"".join(some) for length in range(1, 4) for some in product(pieces, repeat=length)}
+    names = {one: matched([one]) for one in every}
+    wrong = [
+        (allowed, wanted)
+        for allowed in sorted(every)
+        for wanted in every
+        if covers_models([allowed], [wanted]) and not names[wanted] <= names[allowed]
+    ]
+    assert wrong == []
 
 
 @settings(max_examples=300, deadline=None)

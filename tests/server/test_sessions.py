@@ -172,12 +172,10 @@ def test_others_find_no_session(live: Live, anna: Talker) -> None:
     assert anna.read(session).json["session"]["archived"] is False
 
 
-PAGES = ["", "user_id=", "user_id=a&page=0", "user_id=a&page=-1", "user_id=a&page_size=0"]
-PAGES += ["user_id=a&page_size=101", "user_id=a&page=two", "user_id=a&page=1.5"]
-PAGES += [
-    "user_id=a&archived=perhaps",
-    f"user_id={'a' * 257}",
-    "user_id=a&page=99999999999999999999",
+PAGES = [
+    *("", "user_id=", f"user_id={'a' * 257}", "user_id=a&archived=perhaps"),
+    *(f"user_id=a&page={page}" for page in ("0", "-1", "two", "1.5", "9999999999")),
+    *(f"user_id=a&page_size={size}" for size in ("0", "101")),
 ]
 
 

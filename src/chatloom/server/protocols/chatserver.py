@@ -10,7 +10,7 @@ from chatloom.server.protocols import completions, platform, sessions
 from chatloom.server.protocols.metadata import with_metadata
 from chatloom.server.protocols.moments import iso_now
 from chatloom.server.protocols.repeats import attempt_key
-from chatloom.server.protocols.voice import answer
+from chatloom.server.protocols.voice import ERRORS, answer
 from chatloom.server.refusal import Refusal
 from chatloom.server.routes import Route
 from chatloom.wire import chatserver as wire
@@ -100,17 +100,7 @@ ROUTES = (
         request=openai.CompletionRequest,
         answer=openai.Completion,
         streams=openai.Chunk,
-        errors=(
-            "invalid",
-            "over_budget",
-            "not_found",
-            "conflict",
-            "gone",
-            "too_large",
-            "unprocessable",
-            "provider_failed",
-            "timed_out",
-        ),
+        errors=ERRORS,
         paid=True,
     ),
     Route(

@@ -30,26 +30,13 @@ from chatloom.server.models.driver import (
 from chatloom.server.protocols.envelopes import failure_of
 from chatloom.server.protocols.openai_errors import openai_error
 from chatloom.server.protocols.voice import Voice
-from chatloom.server.refusal import Kind, invalid
+from chatloom.server.refusal import invalid
 from chatloom.wire import openai as wire
 
 _KNOWN = frozenset(wire.CompletionRequest.__struct_fields__)
 _MESSAGE = frozenset(wire.ChatMessage.__struct_fields__)
 _TEXT_ONLY: Mapping[str, tuple[JSON, ...]] = {"modalities": (None, ["text"]), "audio": (None,)}
 _OBSOLETE = {"functions": "tools", "function_call": "tool_choice"}
-
-ERRORS: tuple[Kind, ...] = (
-    "invalid",
-    "over_budget",
-    "not_found",
-    "conflict",
-    "gone",
-    "too_large",
-    "unprocessable",
-    "provider_failed",
-    "timed_out",
-)
-"""How a request for an answer may be refused."""
 
 Fields: TypeAlias = dict[str, JSON]
 """A request's body as it came, what chatloom does not know included."""

@@ -23,12 +23,11 @@ from chatloom.server.chat.ask import Ask
 from chatloom.server.chat.telling import Reader, Telling
 from chatloom.server.models import vectors
 from chatloom.server.models.driver import Input, Parameters
-from chatloom.server.protocols.completions import ERRORS
 from chatloom.server.protocols.envelopes import failure_of
 from chatloom.server.protocols.metadata import with_metadata
 from chatloom.server.protocols.openai_errors import openai_error
 from chatloom.server.protocols.repeats import attempt_key
-from chatloom.server.protocols.voice import Voice, answer
+from chatloom.server.protocols.voice import ERRORS, Voice, answer
 from chatloom.server.refusal import Refusal, invalid
 from chatloom.server.routes import Route
 from chatloom.wire import embeddings as wire

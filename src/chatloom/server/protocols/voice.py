@@ -16,13 +16,26 @@ from chatloom.server.models.registry import UnknownModel
 from chatloom.server.powers import end_user_of, organization_of, require_model
 from chatloom.server.protocols.envelopes import failure_of, over_budget, refusal_of, unknown_model
 from chatloom.server.protocols.repeats import repeatable
-from chatloom.server.refusal import Refusal, invalid
+from chatloom.server.refusal import Kind, Refusal, invalid
 from chatloom.server.store.spending import BudgetExceeded
 
 FIRST_WORD = 10.0
 """Seconds a stream waits for its first word, so that an early failure still has a status."""
 SILENCE = 15.0
 """Seconds after which a stream says that it is still there."""
+
+ERRORS: tuple[Kind, ...] = (
+    "invalid",
+    "over_budget",
+    "not_found",
+    "conflict",
+    "gone",
+    "too_large",
+    "unprocessable",
+    "provider_failed",
+    "timed_out",
+)
+"""How a request for an answer may be refused."""
 
 
 class Voice(msgspec.Struct, frozen=True):

@@ -24,7 +24,7 @@ from chatloom.server.protocols.anthropic.telling import VOICE
 from chatloom.server.protocols.envelopes import unknown_model
 from chatloom.server.protocols.metadata import with_metadata
 from chatloom.server.protocols.repeats import attempt_key
-from chatloom.server.protocols.voice import answer, on_the_terms_of
+from chatloom.server.protocols.voice import ERRORS, answer, on_the_terms_of
 from chatloom.server.routes import Route
 from chatloom.wire import anthropic as wire
 
@@ -121,20 +121,7 @@ ROUTES = (
         request=wire.MessageRequest,
         answer=wire.MessageAnswer,
         streams=wire.Event,
-        errors=(
-            "invalid",
-            "unauthenticated",
-            "forbidden",
-            "over_budget",
-            "not_found",
-            "conflict",
-            "gone",
-            "too_large",
-            "unprocessable",
-            "rate_limited",
-            "provider_failed",
-            "timed_out",
-        ),
+        errors=ERRORS,
         paid=True,
     ),
     Route(
