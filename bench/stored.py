@@ -23,10 +23,10 @@ from bench.plain_store import PlainStore
 from bench.processes import announce, run
 from chatloom.server.chat.message import Message
 from chatloom.server.chat.tree import grow
-from chatloom.server.identity import Identity
+from chatloom.server.identity.keys import Identity
+from chatloom.server.identity.powers import NewKey
 from chatloom.server.ids import milliseconds, new_id
 from chatloom.server.models.driver import Price, Usage
-from chatloom.server.powers import NewKey
 from chatloom.server.protocols.deeds import deed
 from chatloom.server.store.contract import Attempt, Opening, Settlement
 from chatloom.server.store.keys import Key

@@ -21,8 +21,8 @@ import pytest
 
 from chatloom import SettingsError, embedded
 from chatloom.core.secret import Secret
-from chatloom.server.identity import Identity
-from chatloom.server.powers import NewKey
+from chatloom.server.identity.keys import Identity
+from chatloom.server.identity.powers import NewKey
 from chatloom.server.protocols.deeds import deed
 from chatloom.server.store.sqlite import SQLiteStore, check_file
 from chatserver_sdk import (

@@ -256,6 +256,10 @@ def test_an_end_users_key_sees_theirs_only(server: Live, key: str) -> None:
     server.complete("Hello!", key=made["secret"])
     assert count(server, key, "") == 2
     assert count(server, made["secret"], "") == 1
+    told = read(server, made["secret"], "balance")
+    assert (told["credits_total"], told["credits_percent"]) == (None, None)
+    (entry,) = read(server, made["secret"], "history")["entries"]
+    assert told["credits_used"] == round(entry["cost"] * 1e12) // CREDIT
     assert read(server, made["secret"], "stats")["total_requests"] == 1
 
 

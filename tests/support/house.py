@@ -12,7 +12,8 @@ from chatloom.server.chat.ask import Ask
 from chatloom.server.chat.live import LiveTurn
 from chatloom.server.chat.message import Message
 from chatloom.server.chat.turns import Turns
-from chatloom.server.identity import Identity
+from chatloom.server.identity.keys import Identity
+from chatloom.server.identity.powers import NewKey
 from chatloom.server.models.driver import (
     Delta,
     Finish,
@@ -24,7 +25,6 @@ from chatloom.server.models.driver import (
     Usage,
 )
 from chatloom.server.models.registry import Registry, Resolved
-from chatloom.server.powers import NewKey
 from chatloom.server.protocols.deeds import deed
 from chatloom.server.store.contract import Store, Turn
 from chatloom.server.store.sqlite import SQLiteStore

@@ -14,7 +14,8 @@ from chatloom.core.http import path
 from chatloom.core.operations import operation, typed
 from chatloom.core.secret import Secret
 from chatloom.policies.authorize import Authorize
-from chatloom.server.identity import Identity
+from chatloom.server.identity.keys import Identity
+from chatloom.server.identity.tiers import Tiers
 from chatloom.server.lock import DatabaseLock, Locked
 from chatloom.server.protocols.accounts import change_tier, tell_accounts
 from chatloom.server.protocols.budgets import list_budgets, remove_budget, set_budget
@@ -22,7 +23,6 @@ from chatloom.server.protocols.deeds import CLI, deed
 from chatloom.server.protocols.keys import make_key, tell_key, tell_keys
 from chatloom.server.settings import ServerSettings
 from chatloom.server.store.sqlite import SQLiteStore
-from chatloom.server.tiers import Tiers
 from chatloom.transports.blocking import BlockingTransport
 from chatloom.wire import chatloom as wire
 

@@ -19,7 +19,7 @@ from chatloom.cli.shared import (
     read_amount,
     read_name,
 )
-from chatloom.server.powers import SCOPES, USER_SCOPES
+from chatloom.server.identity.powers import SCOPES, USER_SCOPES
 from chatloom.wire.chatloom import Key, NewKey, Rotation
 
 _KNOWN = ", ".join(sorted(SCOPES))

@@ -10,9 +10,9 @@ from typing import cast
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from chatloom.server.admission import admit
 from chatloom.server.call import BrokenOff, Call, LastPiece, Reply, StreamedReply
 from chatloom.server.guards import check_host, check_origin
+from chatloom.server.identity.admission import admit
 from chatloom.server.ids import new_id
 from chatloom.server.protocols import (
     chatloom,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from chatloom.core.secret import Secret
 from chatloom.server.chat.turns import Turns
-from chatloom.server.identity import Identity
-from chatloom.server.limits import Limits
+from chatloom.server.identity.keys import Identity
+from chatloom.server.identity.limits import Limits
+from chatloom.server.identity.refusals import Refusals
+from chatloom.server.identity.tiers import Tiers
 from chatloom.server.models.registry import Registry
-from chatloom.server.refusals import Refusals
 from chatloom.server.services import Services
 from chatloom.server.settings import ServerSettings
 from chatloom.server.store.contract import Store
-from chatloom.server.tiers import Tiers
 from chatloom.server.workflows import Workflows
 
 

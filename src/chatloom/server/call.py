@@ -16,7 +16,7 @@ from chatloom.server.refusal import Refusal, invalid
 
 if TYPE_CHECKING:
     from chatloom.server.chat.telling import Reader, Telling
-    from chatloom.server.limits import Standing
+    from chatloom.server.identity.limits import Standing
     from chatloom.server.routes import Route
     from chatloom.server.services import Services
     from chatloom.server.store.keys import Key

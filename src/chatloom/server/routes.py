@@ -14,7 +14,7 @@ import msgspec
 from starlette.routing import compile_path
 
 from chatloom.server.call import Call, Reply, StreamedReply
-from chatloom.server.powers import Scope
+from chatloom.server.identity.powers import Scope
 from chatloom.server.refusal import Kind
 
 Owner: TypeAlias = Literal["chatserver", "zaguan", "anthropic", "chatloom"]

@@ -25,9 +25,9 @@ from chatloom.core.secret import Secret
 from chatloom.server.app import App
 from chatloom.server.assembly import assemble, holds_real_keys
 from chatloom.server.connection import LimitedProtocol
+from chatloom.server.identity.powers import SCOPES, NewKey
 from chatloom.server.lock import DatabaseLock, Holder
 from chatloom.server.models.registry import Registry
-from chatloom.server.powers import SCOPES, NewKey
 from chatloom.server.protocols.deeds import CLI, deed
 from chatloom.server.services import Services
 from chatloom.server.settings import ServerSettings

@@ -8,14 +8,14 @@ import logging
 import msgspec
 
 from chatloom.server.chat.turns import Turns
-from chatloom.server.identity import Identity
+from chatloom.server.identity.keys import Identity
+from chatloom.server.identity.limits import Limits
+from chatloom.server.identity.refusals import Refusals
+from chatloom.server.identity.tiers import Tiers
 from chatloom.server.ids import milliseconds
-from chatloom.server.limits import Limits
 from chatloom.server.models.registry import Registry
-from chatloom.server.refusals import Refusals
 from chatloom.server.settings import ServerSettings
 from chatloom.server.store.contract import Store
-from chatloom.server.tiers import Tiers
 from chatloom.server.workflows import Workflows
 
 _log = logging.getLogger("chatloom.server")

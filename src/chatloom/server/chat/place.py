@@ -59,12 +59,16 @@ async def _conversation(store: Store, ask: Ask) -> Conversation | None:
             raise invalid("a branch is named, and no conversation", param="metadata.branch_id")
         return None
     found = await store.conversation(ask.account_id, id) if is_id(id) else None
-    if found is None:
-        raise not_found("conversation")
-    theirs = {ask.end_user} if ask.is_bound else {None, ask.end_user}
-    if ask.end_user is not None and found.end_user not in theirs:
-        raise not_found("conversation")
+    if found is None or not _is_theirs(ask, found):
+        # As if what was named were not there: nobody learns what others have.
+        raise not_found("conversation" if ask.conversation_id is not None else "message")
     return found
+
+
+def _is_theirs(ask: Ask, conversation: Conversation) -> bool:
+    """Whether the end user of *ask*, where there is one, may go on with *conversation*."""
+    theirs = {ask.end_user} if ask.is_bound else {None, ask.end_user}
+    return ask.end_user is None or conversation.end_user in theirs
 
 
 async def _named(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Literal
 
 from chatloom.server.call import Call, Reply, json_reply
+from chatloom.server.identity.tiers import Tiers
 from chatloom.server.protocols.deeds import deed
 from chatloom.server.protocols.moments import iso
 from chatloom.server.refusal import invalid, not_found
 from chatloom.server.routes import Route
 from chatloom.server.store import administration
 from chatloom.server.store.contract import Store
-from chatloom.server.tiers import Tiers
 from chatloom.wire import chatloom as wire
 
 

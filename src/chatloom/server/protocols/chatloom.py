@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from chatloom.server.call import Call, Reply, json_reply
+from chatloom.server.identity.powers import may_see
 from chatloom.server.ids import is_id
-from chatloom.server.powers import may_see
 from chatloom.server.protocols import accounts, budgets, keys
 from chatloom.server.protocols.moments import iso
 from chatloom.server.refusal import not_found

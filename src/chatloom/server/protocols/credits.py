@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 from chatloom.core.http import JSON
 from chatloom.server.call import Call, Reply, json_reply
+from chatloom.server.identity.powers import may_see
 from chatloom.server.ids import is_id, milliseconds
-from chatloom.server.powers import may_see
 from chatloom.server.protocols.moments import iso
 from chatloom.server.refusal import invalid
 from chatloom.server.routes import Route
@@ -56,14 +56,18 @@ async def get_balance(call: Call) -> Reply:
 
 
 async def _account(call: Call, allowance: Allowance | None) -> tuple[int, int | None, list[int]]:
-    """The credits that the account has used, of how many, and what is left of them."""
+    """The credits that were used, of how many, and what is left of the account's."""
+    credit = call.services.tiers.credit
     since = allowance.since if allowance else 0
     standing = await call.services.store.standing(call.key.account_id, since)
-    credit = call.services.tiers.credit
-    if allowance is None:
-        return standing.spent // credit, None, []
-    used = standing.spent // credit - standing.spent_before // credit
-    return used, allowance.credits, [max(0, allowance.credits - used)]
+    used = standing.spent // credit
+    if allowance is not None:
+        used -= standing.spent_before // credit
+    total = allowance.credits if allowance else None
+    lefts = [] if total is None else [max(0, total - used)]
+    if call.key.owner is not None:  # what others used is not for its eyes
+        return await _spent_by(call, call.key.owner) // credit, None, lefts
+    return used, total, lefts
 
 
 async def _budgets(call: Call) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatloom.core.http import JSON
 from chatloom.server.call import Call
-from chatloom.server.identity import is_control
+from chatloom.server.identity.keys import is_control
 from chatloom.server.store.administration import Deed
 
 CLI = "cli"

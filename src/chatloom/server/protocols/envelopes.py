@@ -11,6 +11,7 @@ import msgspec
 from chatloom.core.http import JSON
 from chatloom.server.call import Reply
 from chatloom.server.chat.telling import Telling
+from chatloom.server.identity.tiers import Tiers
 from chatloom.server.models.driver import ProblemKind, ProviderError
 from chatloom.server.models.registry import UnknownModel
 from chatloom.server.protocols.anthropic.errors import anthropic_error
@@ -19,7 +20,6 @@ from chatloom.server.protocols.openai_errors import openai_error
 from chatloom.server.refusal import Kind, Refusal
 from chatloom.server.routes import Owner
 from chatloom.server.store.spending import Allowance, BudgetExceeded, Concern
-from chatloom.server.tiers import Tiers
 from chatloom.wire.anthropic import MessageError
 from chatloom.wire.chatloom import Money
 from chatloom.wire.openai import ErrorBody

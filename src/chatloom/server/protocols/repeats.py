@@ -44,7 +44,9 @@ def repeatable(call: Call, ask: Ask) -> Ask:
         )
     asked = replace(ask, **_NOT_ASKED)
     body = hashlib.sha256(_sorted(asked)).digest()
-    return replace(ask, repetition=Repetition(hashlib.sha256(key.encode()).digest(), body))
+    # A key of one end user shares no names with others': it could try theirs, or take them.
+    name = f"{ask.end_user}\n{key}" if ask.is_bound else key
+    return replace(ask, repetition=Repetition(hashlib.sha256(name.encode()).digest(), body))
 
 
 _NOT_ASKED: dict[str, object] = {

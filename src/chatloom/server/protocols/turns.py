@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from chatloom.server.call import Call, Reply, StreamedReply, json_reply
+from chatloom.server.identity.powers import may_see
 from chatloom.server.ids import is_id
-from chatloom.server.powers import may_see
 from chatloom.server.protocols.completions import turn_id_of
 from chatloom.server.protocols.moments import iso
 from chatloom.server.protocols.voice import Voice, stream

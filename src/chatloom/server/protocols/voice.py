@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from chatloom.server.call import BrokenOff, Call, Reply, StreamedReply
 from chatloom.server.chat.ask import Ask
 from chatloom.server.chat.telling import Reader, Telling
+from chatloom.server.identity.powers import end_user_of, organization_of, require_model
 from chatloom.server.ids import milliseconds
 from chatloom.server.models.driver import ProviderError
 from chatloom.server.models.registry import UnknownModel
-from chatloom.server.powers import end_user_of, organization_of, require_model
 from chatloom.server.protocols.envelopes import failure_of, over_budget, refusal_of, unknown_model
 from chatloom.server.protocols.repeats import repeatable
 from chatloom.server.refusal import Kind, Refusal, invalid

@@ -12,10 +12,10 @@ from chatloom.server.call import Call, Reply, StreamedReply, json_reply, read_js
 from chatloom.server.chat.ask import Ask
 from chatloom.server.chat.message import Message
 from chatloom.server.chat.tree import is_history
+from chatloom.server.identity.powers import require_model
 from chatloom.server.models import tokens
 from chatloom.server.models.driver import Parameters, Prompt
 from chatloom.server.models.registry import UnknownModel
-from chatloom.server.powers import require_model
 from chatloom.server.protocols.anthropic import reading
 from chatloom.server.protocols.anthropic.blocks import messages_of
 from chatloom.server.protocols.anthropic.layout import Wording

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from chatloom.server.call import Call
-from chatloom.server.identity import is_control
-from chatloom.server.powers import rates_of, require, require_route
+from chatloom.server.identity.keys import is_control
+from chatloom.server.identity.powers import rates_of, require, require_route
+from chatloom.server.identity.tiers import Tier
 from chatloom.server.refusal import Refusal
 from chatloom.server.store.keys import Key, RateLimit
-from chatloom.server.tiers import Tier
 
 
 async def admit(call: Call) -> None:

@@ -12,11 +12,11 @@ import msgspec
 import pytest
 
 from chatloom.core.errors import SettingsError
+from chatloom.server.identity.tiers import Tiers
 from chatloom.server.models.registry import Registry
 from chatloom.server.settings import ServerSettings, load
 from chatloom.server.store.spending import Allowance
 from chatloom.server.store.sqlite.check import check_file
-from chatloom.server.tiers import Tiers
 from support.http import Answer
 from support.keys import heir, new_key
 from support.live import Live

@@ -24,6 +24,8 @@ SCOPES: frozenset[str] = frozenset(get_args(Scope))
 USER_SCOPES: frozenset[str] = frozenset({"chat", "models", "keys"})
 LONGEST_LINEAGE = 16
 """Keys that one may descend from: each request and each turn concerns all of them."""
+MOST_DESCENDANTS = 1000
+"""Keys that may descend from one and work at the same time."""
 
 
 class NewKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +89,17 @@ def require_scopes(key: Key, scopes: Iterable[str]) -> None:
             "forbidden",
             f"this API key lacks the scope {', '.join(sorted(beyond))}",
             code="missing_scope",
+        )
+
+
+def require_unlimited(key: Key) -> None:
+    """Keep a key with limits from making others that have none, or taking over such a one."""
+    bounds = (key.models, key.routes, key.owner, key.organization, key.expires_at, key.rate)
+    if key.ancestors or any(bound is not None for bound in bounds):
+        raise Refusal(
+            "forbidden",
+            "this API key is limited itself; it makes keys that descend from it, at /v1/keys",
+            code="limited_administrator",
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chatloom.server.app import ROUTES
-from chatloom.server.powers import SCOPES
+from chatloom.server.identity.powers import SCOPES
 from chatloom.server.routes import Route
 from support.http import Answer, completion
 from support.keys import heir, new_key, says, secret

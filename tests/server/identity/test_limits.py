@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatloom.server import limits
 from chatloom.server.app import ROUTES
-from chatloom.server.limits import Limits, Standing
-from chatloom.server.powers import SCOPES
+from chatloom.server.identity import limits
+from chatloom.server.identity.limits import Limits, Standing
+from chatloom.server.identity.powers import SCOPES
 from chatloom.server.protocols.envelopes import refuse
 from chatloom.server.refusal import Refusal
 from chatloom.server.routes import Route

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from chatloom.server import refusals
+from chatloom.server.identity import refusals
+from chatloom.server.identity.refusals import AGAIN_AFTER, Refusals
 from chatloom.server.refusal import Kind, Refusal
-from chatloom.server.refusals import AGAIN_AFTER, Refusals
 from chatloom.server.store.administration import Deed
 from chatloom.server.store.keys import Key
 from chatloom.server.store.sqlite import SQLiteStore

@@ -19,8 +19,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from chatloom.core.secret import Secret
-from chatloom.server.ids import milliseconds, new_id
-from chatloom.server.powers import (
+from chatloom.server.identity.powers import (
     SCOPES,
     USER_SCOPES,
     NewKey,
@@ -28,6 +27,7 @@ from chatloom.server.powers import (
     check_scopes,
     rates_of,
 )
+from chatloom.server.ids import milliseconds, new_id
 from chatloom.server.refusal import Refusal, invalid
 from chatloom.server.store.administration import Deed
 from chatloom.server.store.contract import Store
