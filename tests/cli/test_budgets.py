@@ -66,6 +66,7 @@ def test_each_concern_has_a_budget_of_its_own(shell: Shell, key: Any) -> None:
         "end_user": ["--end-user", f"{account}/anna/b"],
         "end_users": ["--end-users", account],
         "key": ["--key", key["id"]],
+        "organization": ["--organization", f"{account}/north"],
     }
     for number, whose in enumerate(wanted.values(), 1):
         assert shell("budgets", "set", str(number), *whose).code == 0
@@ -73,7 +74,8 @@ def test_each_concern_has_a_budget_of_its_own(shell: Shell, key: Any) -> None:
     assert {one["concern"]: one["subject"] for one in listed} == {
         concern: whose[1] for concern, whose in wanted.items()
     }
-    assert [one["left"] and one["left"]["usd"] for one in listed] == ["1.0", "2.0", None, "4.0"]
+    left = [one["left"] and one["left"]["usd"] for one in listed]
+    assert left == ["1.0", "2.0", None, "4.0", "5.0"]
     assert "each end user of" in shell("budgets", "list").out
     for whose in wanted.values():
         assert shell("budgets", "remove", *whose).code == 0

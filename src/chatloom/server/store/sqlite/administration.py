@@ -84,8 +84,11 @@ class Administration(Opened):
         await self._place.write(lambda connection: audit.record(connection, deed))
 
     async def audit(self, *, limit: int, offset: int) -> list[Entry]:
-        found = self._reader.execute(statements(_SQL)["entries"], (limit, offset))
-        return [audit.entry(row) for row in found]
+        def read() -> list[Entry]:
+            found = self._reader.execute(statements(_SQL)["entries"], (limit, offset))
+            return [audit.entry(row) for row in found]
+
+        return await self._place.apart(read)
 
     async def figures(self, *, today: int, active_since: int) -> Figures:
         def read() -> Figures:

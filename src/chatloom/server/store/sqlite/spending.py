@@ -108,8 +108,11 @@ class Spending(Opened):
     async def holders(
         self, kind: Literal["end_user", "organization"], account_id: str | None
     ) -> Sequence[Holder]:
-        found = self._reader.execute(statements(_SQL)["holders"], (kind, account_id))
-        return [_holder(row) for row in found]
+        def read() -> list[Holder]:
+            found = self._reader.execute(statements(_SQL)["holders"], (kind, account_id))
+            return [_holder(row) for row in found]
+
+        return await self._place.apart(read)
 
 
 def _conditions(which: ChargeFilter) -> list[tuple[str, str, object]]:
