@@ -138,10 +138,10 @@ class Embedded:
         store = SQLiteStore(self._database)
         try:
             dev = not await holds_real_keys(store)
+            return assemble(lambda: store, registry, settings, dev=dev)
         except BaseException:
             await store.close()
             raise
-        return assemble(store, registry, settings, dev=dev)
 
     async def stop(self) -> None:
         """Let running turns end; begin no more."""

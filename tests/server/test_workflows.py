@@ -150,3 +150,4 @@ def test_a_server_with_a_broken_template_does_not_start(tmp_path: Path) -> None:
     run = Shell(tmp_path)("serve", "--dev", "--port", "0", "--config", "bad.toml")
     assert run.code != 0
     assert "workflows.bad" in run.err
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.toml"], "nothing is left behind"

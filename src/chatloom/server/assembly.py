@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from chatloom.core.secret import Secret
 from chatloom.server.chat.turns import Turns
 from chatloom.server.identity.keys import Identity
@@ -16,22 +18,28 @@ from chatloom.server.workflows import Workflows
 
 
 def assemble(
-    store: Store,
+    open_store: Callable[[], Store],
     registry: Registry,
     settings: ServerSettings,
     *,
     dev: bool,
     control: Secret | None = None,
 ) -> Services:
-    """Make one server of *store* and *registry*; in *dev* it accepts any key."""
+    """Make one server; in *dev* it accepts any key.
+
+    The store is opened last. Raises `SettingsError` for settings that cannot be, and then has
+    opened nothing.
+    """
+    tiers, workflows = Tiers(settings, dev=dev), Workflows(settings.workflows)
+    store = open_store()
     return Services(
         settings=settings,
         store=store,
         identity=Identity(store, dev=dev, control=control),
         registry=registry,
         turns=Turns(store, registry, settings.cancel_unread_after),
-        tiers=Tiers(settings, dev=dev),
-        workflows=Workflows(settings.workflows),
+        tiers=tiers,
+        workflows=workflows,
         limits=Limits(),
         refusals=Refusals(store),
         dev=dev,

@@ -107,8 +107,8 @@ def _leave(*_: object) -> NoReturn:
 
 def _assemble(start: Start, environ: Mapping[str, str], *, control: Secret) -> Services:
     registry = Registry(start.settings, environ, dev=start.dev, use_providers=start.use_providers)
-    store = SQLiteStore(start.database)
-    return assemble(store, registry, start.settings, dev=start.dev, control=control)
+    opening = partial(SQLiteStore, start.database)
+    return assemble(opening, registry, start.settings, dev=start.dev, control=control)
 
 
 def _check_keys(start: Start, services: Services) -> None:

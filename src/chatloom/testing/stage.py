@@ -54,7 +54,7 @@ class Stage(embedded.Embedded):
 
     async def open(self) -> Services:
         registry = Troupe(self._script, self._hear)
-        return assemble(SQLiteStore(None), registry, ServerSettings(), dev=True)
+        return assemble(lambda: SQLiteStore(None), registry, ServerSettings(), dev=True)
 
     @property
     def url(self) -> str:
