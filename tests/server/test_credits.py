@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chatloom.server.protocols.credits import ENDLESS
+from chatloom.server.protocols.zaguan.balance import ENDLESS
 from support.http import Answer
 from support.keys import new_key, secret
 from support.live import Live
@@ -237,6 +237,26 @@ def test_a_period_holds_today(server: Live, key: str, period: str) -> None:
     assert stats["end_date"].endswith("Z")
 
 
+@pytest.mark.parametrize(
+    ("period", "start"),
+    [
+        ("day", "2026-03-12T00:00:00.000Z"),
+        ("week", "2026-03-09T00:00:00.000Z"),
+        ("month", "2026-03-01T00:00:00.000Z"),
+        ("all_time", None),
+    ],
+)
+def test_a_period_is_the_one_that_the_last_day_is_in(
+    server: Live, key: str, period: str, start: str | None
+) -> None:
+    talk(server, key, 1)
+    stats = read(server, key, f"stats?period={period}&end_date=2026-03-12")
+    assert (stats["start_date"], stats["end_date"]) == (start, "2026-03-13T00:00:00.000Z")
+    assert stats["total_requests"] == 0
+    given = read(server, key, f"stats?period={period}&start_date=1970-01-02&end_date=2026-03-12")
+    assert given["start_date"] == "1970-01-02T00:00:00.000Z"
+
+
 def test_who_asked_nothing_has_spent_nothing(server: Live, key: str) -> None:
     stats = read(server, key, "stats")
     assert (stats["total_requests"], stats["total_cost"], stats["average_latency_ms"]) == (0, 0, 0)
@@ -277,6 +297,8 @@ SENSELESS = {
     "history?start_date=yesterday": "start_date",
     "history?end_date=2026-13-01": "end_date",
     "history?end_date=9999-12-31": "end_date",
+    "stats?end_date=9999-12-31T23:59:59-12:00": "end_date",
+    "stats?start_date=0001-01-01T00:00:00%2B12:00": "start_date",
     "stats?period=year": "period",
     "stats?period=": "period",
     "stats?group_by=colour": "group_by",

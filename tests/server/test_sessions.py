@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from itertools import count
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -97,6 +99,15 @@ def test_a_title_is_at_most_eighty_characters_of_the_first_line(anna: Talker) ->
     assert anna.list()["sessions"][0]["title"] == "ä" * 80
 
 
+def test_what_begins_without_words_is_called_by_the_first_there_are(anna: Talker) -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    session = anna.begin([{"role": "user", "content": [image]}])
+    assert anna.list()["sessions"][0]["title"] is None
+    anna.say("What is it?", session)
+    anna.say("And this?", session)
+    assert anna.list()["sessions"][0]["title"] == "What is it?"
+
+
 def test_the_last_used_session_comes_first_page_by_page(anna: Talker) -> None:
     sessions = [anna.begin(f"Talk {number}") for number in range(5)]
     anna.say("And on?", sessions[1])
@@ -148,6 +159,28 @@ def test_a_session_is_named_anew_and_keeps_what_is_not_said(anna: Talker) -> Non
     assert anna.list()["sessions"][0]["title"] == "New"
 
 
+def test_a_change_holds_that_comes_before_the_first_answer_is_whole(
+    live: Live, anna: Talker
+) -> None:
+    slow = {"model": "loom/scribe?delay=20&tokens=20", "metadata": {"team": "north"}}
+    with live.stream("Begin.", key=anna.key, user="anna", **slow) as response:
+        chunk = next(line for line in iter(response.readline, b"") if line.startswith(b"data: "))
+        session = json.loads(chunk[6:])["system_fingerprint"]
+        changed = anna.change(session, {"title": "Mine", "archived": True}).json["session"]
+        assert (changed["title"], changed["archived"]) == ("Mine", True)
+        assert changed["message_count"] == 0, "its answer is still on its way"
+        response.read()
+    anna.say("And on?", session)
+    assert anna.list()["total"] == 0
+    (listed,) = anna.list("&archived=true")["sessions"]
+    assert (listed["id"], listed["title"], listed["message_count"]) == (session, "Mine", 4)
+    assert listed["metadata"]["team"] == "north"
+    assert [one["content"] for one in anna.read(session).json["messages"]][::2] == [
+        "Begin.",
+        "And on?",
+    ]
+
+
 @pytest.mark.parametrize(
     "body",
     [{"title": ""}, {"title": "x" * 201}, {"archived": "yes"}, {"name": 1}, [], {"metadata": 3}],
@@ -172,8 +205,32 @@ def test_others_find_no_session(live: Live, anna: Talker) -> None:
     assert anna.read(session).json["session"]["archived"] is False
 
 
+USERS = ["ä😀", "a/b?c#d&page=0", "+ %2B", "' OR 1=1 --", "a\x00b", "x" * 256]
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_a_user_may_be_called_anything(live: Live, key: str, user: str) -> None:
+    session = live.complete("Hello!", key=key, user=user).json["system_fingerprint"]
+    whose = Talker(live, key, quote(user, safe=""))
+    (listed,) = whose.list()["sessions"]
+    assert (listed["id"], listed["user_id"]) == (session, user)
+    assert whose.read(session).json["session"] == listed
+
+
+def test_of_a_query_that_says_something_twice_the_last_word_counts(anna: Talker) -> None:
+    anna.begin()
+    assert anna.list("&user_id=bob")["total"] == 0
+    assert anna.list("&user_id=bob&user_id=anna&more=%F0%9F%98%80&odd=%FF")["total"] == 1
+
+
 PAGES = [
-    *("", "user_id=", f"user_id={'a' * 257}", "user_id=a&archived=perhaps"),
+    *(
+        "",
+        "user_id=",
+        f"user_id={'a' * 257}",
+        f"user_id={'a' * 50_000}",
+        "user_id=a&archived=perhaps",
+    ),
     *(f"user_id=a&page={page}" for page in ("0", "-1", "two", "1.5", "9999999999")),
     *(f"user_id=a&page_size={size}" for size in ("0", "101")),
 ]

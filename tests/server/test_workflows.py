@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,16 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from chatloom.core.errors import SettingsError
+from chatloom.server.chat.turns import Turns
+from chatloom.server.models import tokens
+from chatloom.server.models.driver import Text
 from chatloom.server.settings import WorkflowSettings
 from chatloom.server.workflows import Workflows
 from support.commands import Shell
+from support.house import a_house
 from support.http import Answer
 from support.live import Live
 
@@ -79,6 +85,21 @@ def test_it_is_no_message_of_the_talk_and_is_kept_with_the_turn(
     request = shell("explain", turn, "--json", "--db", str(server.database)).json["request"]
     assert request["system_prompt"] == FILLED
     assert request["metadata"] == {"workflow": "summary", "variables": VARIABLES}
+
+
+@pytest.mark.anyio
+async def test_a_turn_that_a_crash_left_open_is_charged_for_it(tmp_path: Path) -> None:
+    async with a_house(tmp_path, [Text("So ")], asyncio.Event()) as house:
+        asked = replace(house.ask(), system_prompt=filled("Tell {x}.", {"x": "of looms " * 20}))
+        turn = await house.begun(asked)
+        reader = turn.read()
+        await reader.word(5)
+        await Turns(house.store, house.registry).recover()
+        (prompt,) = house.driver.prompts
+        usage = (await house.stored(turn)).usage
+    assert prompt.messages[0].role == "system"
+    assert usage is not None
+    assert (usage.prompt_tokens, usage.estimated) == (tokens.count_prompt(prompt), True)
 
 
 @pytest.mark.parametrize(

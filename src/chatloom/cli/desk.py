@@ -17,10 +17,10 @@ from chatloom.policies.authorize import Authorize
 from chatloom.server.identity.keys import Identity
 from chatloom.server.identity.tiers import Tiers
 from chatloom.server.lock import DatabaseLock, Locked
-from chatloom.server.protocols.accounts import change_tier, tell_accounts
-from chatloom.server.protocols.budgets import list_budgets, remove_budget, set_budget
+from chatloom.server.protocols.chatloom.accounts import change_tier, tell_accounts
+from chatloom.server.protocols.chatloom.budgets import list_budgets, remove_budget, set_budget
+from chatloom.server.protocols.chatloom.keys import make_key, tell_key, tell_keys
 from chatloom.server.protocols.deeds import CLI, deed
-from chatloom.server.protocols.keys import make_key, tell_key, tell_keys
 from chatloom.server.settings import ServerSettings
 from chatloom.server.store.sqlite import SQLiteStore
 from chatloom.transports.blocking import BlockingTransport

@@ -14,19 +14,14 @@ from chatloom.server.call import BrokenOff, Call, LastPiece, Reply, StreamedRepl
 from chatloom.server.guards import check_host, check_origin
 from chatloom.server.identity.admission import admit
 from chatloom.server.ids import new_id
-from chatloom.server.protocols import (
-    chatloom,
-    chatserver,
-    completions,
-    documentation,
-    embeddings,
-    repeats,
-    turns,
-    zaguan,
-)
-from chatloom.server.protocols.anthropic import routes as messages
+from chatloom.server.protocols import completions, documentation, embeddings, repeats
+from chatloom.server.protocols.anthropic import routes as anthropic
 from chatloom.server.protocols.anthropic.telling import VOICE as MESSAGES
+from chatloom.server.protocols.chatloom import routes as chatloom
+from chatloom.server.protocols.chatloom import turns
+from chatloom.server.protocols.chatserver import routes as chatserver
 from chatloom.server.protocols.envelopes import owner_of, refuse
+from chatloom.server.protocols.zaguan import routes as zaguan
 from chatloom.server.refusal import Refusal
 from chatloom.server.routes import Route, RouteTable
 from chatloom.server.services import Services
@@ -42,7 +37,7 @@ VOICES = {
 
 ROUTES: tuple[Route, ...] = (
     *chatserver.ROUTES,
-    *messages.ROUTES,
+    *anthropic.ROUTES,
     *embeddings.ROUTES,
     *zaguan.ROUTES,
     *turns.routes(VOICES),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -150,6 +151,24 @@ async def _beside(own: Books, conversation_id: str) -> Opening:
     conversation = await own.store.conversation(own.account_id, conversation_id)
     (main,) = await own.store.branches(conversation_id)
     return own.opening(conversation, main)
+
+
+async def test_a_conversation_is_changed_before_its_first_turn_is_settled(own: Books) -> None:
+    opening = await own.begin(own.opening(end_user="customer"))
+    others = [await own.begin(own.opening()) for _ in range(3)]
+
+    async def change(account: str, **wanted: bool | str) -> None:
+        fields: dict[str, Any] = {"archived": None, "title": None, "metadata": None, **wanted}
+        await own.store.change_conversation(account, opening.conversation_id, **fields, now=9)
+
+    await change(new_id(), title="Somebody else's")
+    await change(own.account_id, title="Mine", archived=True)
+    together = (own.store.settle(answered(one)) for one in (*others, opening))
+    assert await asyncio.gather(*together) == [True] * 4
+    conversation, branches = await own.tree(opening)
+    assert (conversation.title, conversation.archived) == ("Mine", True)
+    assert (conversation.listed, conversation.message_count, len(branches)) == (True, 2, 1)
+    await assert_sound(own.store)
 
 
 async def test_another_account_sees_nothing(own: Books, foreign: Books) -> None:

@@ -291,7 +291,7 @@ class Store(Keys, Spending, Administration, Protocol):
         metadata: dict[str, JSON] | None,
         now: int,
     ) -> None:
-        """Change what is not `None`."""
+        """Change what is not `None`; also of one whose first turn is still open."""
         ...
 
     async def branches(self, conversation_id: str) -> list[Branch]:

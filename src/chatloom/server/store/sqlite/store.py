@@ -107,6 +107,9 @@ class SQLiteStore(Keys, Spending, Administration):
         told = None if metadata is None else msgspec.json.encode(metadata).decode()
 
         def write(connection: sqlite3.Connection) -> None:
+            if connection.execute(self._sql["conversation_to_be"], (id, account_id)).fetchone():
+                connection.execute(self._sql["keep_conversation"], (id, 0))
+                connection.execute(self._sql["keep_branch"], (id,))
             values = (account_id, id, archived, title, told, now)
             connection.execute(self._sql["change_conversation"], values)
 

@@ -1,11 +1,10 @@
-"""chatloom's own addresses: conversations read back, keys administered."""
+"""Conversations read back."""
 
 from __future__ import annotations
 
 from chatloom.server.call import Call, Reply, json_reply
 from chatloom.server.identity.powers import may_see
 from chatloom.server.ids import is_id
-from chatloom.server.protocols import accounts, budgets, keys
 from chatloom.server.protocols.moments import iso
 from chatloom.server.refusal import not_found
 from chatloom.server.routes import Route
@@ -77,7 +76,4 @@ ROUTES = (
         answer=wire.Conversation,
         errors=("not_found",),
     ),
-    *keys.ROUTES,
-    *accounts.ROUTES,
-    *budgets.ROUTES,
 )

@@ -14,7 +14,7 @@ from chatloom.server.identity.powers import (
     require_unlimited,
 )
 from chatloom.server.ids import milliseconds
-from chatloom.server.protocols import budgets
+from chatloom.server.protocols.chatloom import budgets
 from chatloom.server.protocols.deeds import deed
 from chatloom.server.protocols.moments import iso
 from chatloom.server.refusal import Refusal, invalid, not_found

@@ -6,7 +6,7 @@ from chatloom import __version__
 from chatloom.server.call import Call, Reply, StreamedReply, json_reply, read_json
 from chatloom.server.chat.ask import Ask
 from chatloom.server.models.driver import ModelInfo
-from chatloom.server.protocols import completions, platform, sessions
+from chatloom.server.protocols import completions
 from chatloom.server.protocols.metadata import with_metadata
 from chatloom.server.protocols.moments import iso_now
 from chatloom.server.protocols.repeats import attempt_key
@@ -141,6 +141,4 @@ ROUTES = (
         answer=wire.Ready,
         errors=("unavailable",),
     ),
-    *sessions.ROUTES,
-    *platform.ROUTES,
 )

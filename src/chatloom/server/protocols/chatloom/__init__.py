@@ -1,0 +1,1 @@
+"""chatloom's own addresses: conversations and turns read back, keys, accounts, budgets."""

@@ -1,0 +1,7 @@
+"""chatloom's own addresses, but for turns, which are told in the voices of all protocols."""
+
+from __future__ import annotations
+
+from chatloom.server.protocols.chatloom import accounts, budgets, conversations, keys
+
+ROUTES = (*conversations.ROUTES, *keys.ROUTES, *accounts.ROUTES, *budgets.ROUTES)

@@ -1,0 +1,1 @@
+"""ChatServer: completions and models for every OpenAI client, sessions, the platform."""
