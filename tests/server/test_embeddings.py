@@ -8,13 +8,17 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from chatloom.server.models.driver import Finish, Usage, Vector
 from chatloom.server.store.contract import Health
 from chatloom.server.store.sqlite import SQLiteStore
 from server.models.embedding import nearness
+from support.house import a_house
 from support.http import Answer
 from support.live import Live
 
@@ -259,6 +263,29 @@ def test_a_failure_costs_nothing_and_frees_the_key(
     assert [kind for kind, _ in charges(live, failed)] == ["release", "reserve"]
     again = embed(live, "one", key, model=model, headers=named)
     assert turn_of(again) != turn_of(failed)
+
+
+@pytest.mark.anyio
+async def test_what_a_provider_did_not_count_is_a_guess(tmp_path: Path) -> None:
+    said = [Vector("AACAPw=="), Finish("stop"), Vector("AAAAQA==", 1), Finish("stop", 1)]
+    async with a_house(tmp_path, said) as house:
+        ask = replace(house.ask(), messages=[], inputs=["two words", [1, 2, 3]])
+        turn = await house.settled(ask)
+        stored = await house.stored(turn)
+        assert stored.usage == Usage(5, 0, estimated=True)
+        assert (stored.conversation_id, stored.message_id, stored.cost) == ("", None, 500)
+        assert stored.reserved >= 500
+        again = await house.turns.telling(house.account_id, turn.id)
+        assert [choice.vector for _, choice in again.answer.ordered()] == ["AACAPw==", "AAAAQA=="]
+        assert again.answer.text == ""
+        assert (await house.store.check()).problems == []
+
+
+@pytest.mark.anyio
+async def test_an_answer_that_lacks_a_vector_is_not_whole(tmp_path: Path) -> None:
+    async with a_house(tmp_path, [Vector("AACAPw=="), Finish("stop")]) as house:
+        turn = await house.settled(replace(house.ask(), messages=[], inputs=["one", "two"]))
+        assert (turn.outcome, turn.failed) == ("truncated", True)
 
 
 def open_turn(server: Live) -> str:

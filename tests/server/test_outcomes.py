@@ -117,7 +117,7 @@ def test_a_refused_attempt_costs_and_leaves_nothing(live: Live, key: str, stream
     before = live.counts()
     model = f"{SCRIBE}?429=1"
     answer = live.complete("Hello!", key=key, model=model, stream=streamed)
-    assert (answer.status, answer.error["type"]) == (429, "rate_limit_error")
+    assert (answer.status, answer.error["type"]) == (429, "rate_limit_exceeded")
     assert answer.headers["retry-after"] == "1"
     assert answer.headers["x-should-retry"] == "true"
     after = live.counts()

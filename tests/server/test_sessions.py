@@ -162,8 +162,8 @@ def test_a_session_is_named_anew_and_keeps_what_is_not_said(anna: Talker) -> Non
 def test_a_change_holds_that_comes_before_the_first_answer_is_whole(
     live: Live, anna: Talker
 ) -> None:
-    slow = {"model": "loom/scribe?delay=20&tokens=20", "metadata": {"team": "north"}}
-    with live.stream("Begin.", key=anna.key, user="anna", **slow) as response:
+    slow, told = "loom/scribe?delay=20&tokens=20", {"team": "north"}
+    with live.stream("Begin.", key=anna.key, user="anna", model=slow, metadata=told) as response:
         chunk = next(line for line in iter(response.readline, b"") if line.startswith(b"data: "))
         session = json.loads(chunk[6:])["system_fingerprint"]
         changed = anna.change(session, {"title": "Mine", "archived": True}).json["session"]
@@ -293,3 +293,18 @@ def test_a_client_that_repeats_the_whole_talk_stays_in_its_session(anna: Talker)
         one["content"] for one in anna.read(second.json["system_fingerprint"]).json["messages"]
     ]
     assert contents == ["Hello!", first.text, "And on?", second.text]
+
+
+def test_what_opens_a_tool_server_is_not_kept(live: Live, anna: Talker) -> None:
+    servers = {
+        "one": {"url": "https://tools.example", "headers": {"Authorization": "Bearer canary"}},
+        "two": {"command": "x", "env": {"TOKEN": ["canary"]}, "authorization_token": "canary"},
+    }
+    turn = anna.say("Hello!", metadata={"mcp_servers": servers}).headers["x-chatloom-turn"]
+    ((request,),) = live.rows("SELECT request FROM turn WHERE id = ?", turn)
+    assert b"canary" not in request
+    assert b"https://tools.example" in request
+
+
+def test_an_empty_place_is_none(anna: Talker) -> None:
+    assert anna.say("Hello!", metadata={"conversation_id": "", "branch_id": ""}).status == 200

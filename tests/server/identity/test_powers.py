@@ -19,7 +19,6 @@ from msgspec.structs import replace
 from chatloom.server.identity.keys import Identity
 from chatloom.server.identity.powers import (
     LONGEST_LINEAGE,
-    MOST_DESCENDANTS,
     SCOPES,
     NewKey,
     check_descendant,
@@ -30,7 +29,7 @@ from chatloom.server.identity.powers import (
 from chatloom.server.ids import new_id
 from chatloom.server.protocols.deeds import deed
 from chatloom.server.refusal import Refusal
-from chatloom.server.store.keys import Key, RateLimit
+from chatloom.server.store.keys import MOST_DESCENDANTS, Key, RateLimit
 from chatloom.server.store.sqlite import SQLiteStore
 from chatloom.server.store.sqlite.check import check_file
 from support.http import Answer
@@ -571,14 +570,56 @@ def test_an_administrator_that_descends_makes_no_root_and_rotates_no_ancestor(
 
 def test_so_many_keys_may_descend_from_one_at_a_time(server: Live) -> None:
     root = new_key(server)
-    key = heir(server, root["secret"], scopes=["chat"])
+    middle = heir(server, root["secret"], scopes=["chat", "keys"])
+    key = heir(server, middle["secret"], scopes=["chat"])
+    old = new_id()
     with closing(sqlite3.connect(server.database)) as connection, connection:
         connection.executemany(
             "INSERT INTO api_key (id, account_id, name, scopes, created_at, ancestors)"
-            " SELECT ?, account_id, name, scopes, created_at, ancestors FROM api_key WHERE id = ?",
-            [(new_id(), key["id"]) for _ in range(MOST_DESCENDANTS - 1)],
+            " SELECT ?, account_id, name, scopes, 1, ancestors FROM api_key WHERE id = ?",
+            [(id, key["id"]) for id in (old, *(new_id() for _ in range(MOST_DESCENDANTS - 3)))],
         )
-    refused = descend(server, root["secret"], scopes=["chat"])
-    assert (refused.status, refused.error["code"]) == (409, "too_many_keys")
-    assert server.call("DELETE", f"/v1/keys/{key['id']}", key=root["secret"]).status == 200
+    for parent in (root, middle):  # the elder has as many, whoever made them
+        refused = descend(server, parent["secret"], scopes=["chat"])
+        assert (refused.status, refused.error["code"]) == (409, "too_many_keys")
+    assert server.call("DELETE", f"/v1/keys/{old}", key=root["secret"]).status == 200
     assert descend(server, root["secret"], scopes=["chat"]).status == 201
+
+
+def test_a_replaced_secret_works_and_changes_no_keys(server: Live) -> None:
+    key = new_key(server)
+    path = f"/v1/keys/{key['id']}"
+    newer = server.call("POST", f"{path}/rotate", {}, key=key["secret"]).json["secret"]
+    assert says(server, key["secret"]) == ""
+    tries = [
+        server.call("POST", f"{path}/rotate", {"overlap_seconds": 0}, key=key["secret"]),
+        server.call("DELETE", path, key=key["secret"]),
+        descend(server, key["secret"], scopes=["chat"]),
+    ]
+    assert {(one.status, one.error["code"]) for one in tries} == {(403, "replaced_api_key")}
+    assert says(server, newer) == ""
+    assert server.call("GET", "/v1/keys", key=key["secret"]).status == 200
+
+
+def test_an_administrator_with_limits_lifts_none_and_revokes_nobody(server: Live) -> None:
+    root = new_key(server, scopes=sorted(SCOPES))
+    below = heir(server, root["secret"], scopes=["admin", "chat"], budget="0.000000001")
+    subject = {"concern": "key", "subject": below["id"]}
+    account = f"/admin/accounts/{root['account_id']}"
+    tries = [
+        server.call(
+            "DELETE", f"/admin/budgets?concern=key&subject={below['id']}", key=below["secret"]
+        ),
+        server.call("PUT", "/admin/budgets", {**subject, "usd": "9"}, key=below["secret"]),
+        server.call("PATCH", account, {"tier": None}, key=below["secret"]),
+        server.call("DELETE", f"/admin/keys/{root['id']}", key=below["secret"]),
+    ]
+    assert {one.error["code"] for one in tries} == {"limited_administrator"}
+    assert server.complete("Hello!", key=below["secret"]).status == 402
+    assert says(server, root["secret"]) == ""
+
+
+def test_a_budget_is_a_limit_of_an_administrator_too(server: Live) -> None:
+    limited = secret(server, scopes=sorted(SCOPES), budget="5")
+    made = server.call("POST", "/admin/keys", {"name": "free"}, key=limited)
+    assert (made.status, made.error["code"]) == (403, "limited_administrator")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -78,7 +79,8 @@ def _led(messages: list[Message], system_prompt: str | None) -> list[Message]:
 def opening_of(ask: Ask, place: Place, resolved: Resolved, prompt: Prompt) -> Opening:
     """What is stored before anything is dispatched."""
     most = Usage(most_tokens(prompt), _longest_answer(ask, resolved))
-    terms = Terms(ask.system_prompt, ask.parameters, ask.extra, ask.metadata, len(ask.inputs))
+    metadata = {name: masked(value, name) for name, value in ask.metadata.items()}
+    terms = Terms(ask.system_prompt, ask.parameters, ask.extra, metadata, len(ask.inputs))
     return Opening(
         turn_id=new_id(),
         account_id=ask.account_id,
@@ -109,6 +111,19 @@ def opening_of(ask: Ask, place: Place, resolved: Resolved, prompt: Prompt) -> Op
         request_id=ask.request_id,
         allowance=ask.allowance,
     )
+
+
+_SECRET = re.compile("headers|env|authorization|token|secret|password|credential|api.?key", re.I)
+
+
+def masked(value: JSON, name: str = "") -> JSON:
+    """What is kept of *value*: how to reach a tool server, and not what opens it."""
+    if isinstance(value, dict):
+        return {key: masked(one, f"{name} {key}") for key, one in value.items()}
+    if isinstance(value, list):
+        return [masked(one, name) for one in value]
+    is_secret = name.startswith("mcp_servers") and _SECRET.search(name)
+    return "[hidden]" if is_secret and value is not None else value
 
 
 def _longest_answer(ask: Ask, resolved: Resolved) -> int:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from chatloom.server.call import Call
 from chatloom.server.identity.keys import is_control
-from chatloom.server.identity.powers import rates_of, require, require_route
+from chatloom.server.identity.powers import (
+    limited_administrator,
+    rates_of,
+    require,
+    require_route,
+    require_unlimited,
+)
 from chatloom.server.identity.tiers import Tier
 from chatloom.server.refusal import Refusal
 from chatloom.server.store.keys import Key, RateLimit
@@ -21,8 +27,29 @@ async def admit(call: Call) -> None:
         call.standing = services.limits.take(rates)
     require(key, route.scope)
     require_route(key, route.method, route.path)
+    if route.method != "GET" and route.scope in _OVER_KEYS:
+        await _require_standing(call)
     if route.scope == "platform" and key.owner is not None:
         await _require_administrator(call, key.owner)
+
+
+_OVER_KEYS = frozenset({"keys", "admin", "platform"})
+"""Scopes by which others are given power, or lose it."""
+
+
+async def _require_standing(call: Call) -> None:
+    """Keep a replaced secret, and an administrator with limits, from changing who may do what."""
+    key = call.key
+    if key.secret_expires_at is not None:
+        raise Refusal(
+            "forbidden",
+            "this API key was replaced by a newer one, which alone changes keys",
+            code="replaced_api_key",
+        )
+    if call.route.scope == "admin":
+        require_unlimited(key)
+        if await call.services.store.budget("key", key.id) is not None:
+            raise limited_administrator()
 
 
 async def _require_administrator(call: Call, owner: str) -> None:

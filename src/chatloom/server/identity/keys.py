@@ -31,7 +31,13 @@ from chatloom.server.ids import milliseconds, new_id
 from chatloom.server.refusal import Refusal, invalid
 from chatloom.server.store.administration import Deed
 from chatloom.server.store.contract import Store
-from chatloom.server.store.keys import AncestorRevoked, ApiSecret, Key
+from chatloom.server.store.keys import (
+    MOST_DESCENDANTS,
+    AncestorRevoked,
+    ApiSecret,
+    Key,
+    TooManyDescendants,
+)
 
 _log = logging.getLogger("chatloom.identity")
 
@@ -150,6 +156,14 @@ class Identity:
             await self._store.add_key(key, _secret(key, digest, hint), deed)
         except AncestorRevoked:
             raise _revoked() from None
+        except TooManyDescendants:
+            raise Refusal(
+                "conflict",
+                f"{MOST_DESCENDANTS} keys descend from one of those that this one does; revoke"
+                " some, or wait a day",
+                code="too_many_keys",
+                repeatable=False,
+            ) from None
         return key, secret
 
     async def rotate(self, key_id: str, deed: Deed, *, overlap: float) -> tuple[Key, Secret]:

@@ -24,8 +24,6 @@ SCOPES: frozenset[str] = frozenset(get_args(Scope))
 USER_SCOPES: frozenset[str] = frozenset({"chat", "models", "keys"})
 LONGEST_LINEAGE = 16
 """Keys that one may descend from: each request and each turn concerns all of them."""
-MOST_DESCENDANTS = 1000
-"""Keys that may descend from one and work at the same time."""
 
 
 class NewKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,14 +91,19 @@ def require_scopes(key: Key, scopes: Iterable[str]) -> None:
 
 
 def require_unlimited(key: Key) -> None:
-    """Keep a key with limits from making others that have none, or taking over such a one."""
+    """Keep a key with limits from giving others more, lifting its own, or taking one over."""
     bounds = (key.models, key.routes, key.owner, key.organization, key.expires_at, key.rate)
     if key.ancestors or any(bound is not None for bound in bounds):
-        raise Refusal(
-            "forbidden",
-            "this API key is limited itself; it makes keys that descend from it, at /v1/keys",
-            code="limited_administrator",
-        )
+        raise limited_administrator()
+
+
+def limited_administrator() -> Refusal:
+    """Say that only who has no limits changes those of others."""
+    return Refusal(
+        "forbidden",
+        "this API key is limited itself; it makes keys that descend from it, at /v1/keys",
+        code="limited_administrator",
+    )
 
 
 def may_see(key: Key, end_user: str | None) -> bool:

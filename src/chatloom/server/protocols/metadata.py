@@ -39,7 +39,7 @@ def with_metadata(
 
 def _id(told: str | None) -> str | None:
     """An id as we spell it: clients that keep UUIDs as such may tell them in capitals."""
-    return None if told is None else told.lower()
+    return told.lower() if told else None
 
 
 def _lead(own: str | None, told: RequestMetadata, workflows: Workflows) -> str | None:

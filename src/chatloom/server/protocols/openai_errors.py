@@ -12,7 +12,7 @@ OPENAI_TYPE: Mapping[Kind, str] = {
     "unauthenticated": "authentication_error",
     "forbidden": "permission_error",
     "not_found": "not_found_error",
-    "rate_limited": "rate_limit_error",
+    "rate_limited": "rate_limit_exceeded",
     "over_budget": "insufficient_credits",
     "internal": "server_error",
     "provider_failed": "server_error",

@@ -66,6 +66,14 @@ class ApiSecret(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int | None = None
 
 
+MOST_DESCENDANTS = 1000
+"""Keys that may descend from one: those that work, and those that were made within a day."""
+
+
+class TooManyDescendants(Exception):
+    """So many keys descend from one already; nothing of another is stored."""
+
+
 class AncestorRevoked(Exception):
     """A key was to descend from one that is revoked by now; nothing of it is stored."""
 
@@ -78,7 +86,7 @@ class Keys(Protocol):
         ...
 
     async def add_key(self, key: Key, secret: ApiSecret, deed: Deed | None = None) -> None:
-        """Keep a new key. Raises `AncestorRevoked`."""
+        """Keep a new key. Raises `AncestorRevoked` or `TooManyDescendants`."""
         ...
 
     async def find_key(self, digest: bytes) -> Key | None:
@@ -87,8 +95,12 @@ class Keys(Protocol):
 
     async def key(self, id: str) -> Key | None: ...
 
-    async def keys(self, account_id: str | None = None, ancestor: str | None = None) -> list[Key]:
-        """Every key, newest first; of one account, or that descends from *ancestor*."""
+    async def keys(self, account_id: str | None = None) -> list[Key]:
+        """Every key, or those of one account, newest first."""
+        ...
+
+    async def descendants(self, key: Key, now: int) -> list[Key]:
+        """The keys that descend from *key* and work, newest first."""
         ...
 
     async def revoke_key(self, id: str, now: int, deed: Deed | None = None) -> bool:

@@ -145,6 +145,16 @@ class Spending(Protocol):
 
     async def budget(self, concern: Concern, subject: str) -> Budget | None: ...
 
+    async def budgets_of(
+        self,
+        account_id: str,
+        keys: Sequence[str],
+        end_user: str | None = None,
+        organization: str | None = None,
+    ) -> list[Budget]:
+        """Those that a turn is held to which one of *keys*, and these, are to pay for."""
+        ...
+
     async def standing(self, account_id: str, since: int) -> AccountStanding:
         """What an account has spent, and what of that before the period that began at *since*."""
         ...

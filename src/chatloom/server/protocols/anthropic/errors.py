@@ -13,7 +13,7 @@ from chatloom.server.refusal import Kind, Refusal
 
 _TYPE: Mapping[Kind, str] = {
     "unauthenticated": "authentication_error",
-    "over_budget": "billing_error",
+    "over_budget": "insufficient_credits",
     "forbidden": "permission_error",
     "not_found": "not_found_error",
     "conflict": "conflict_error",
@@ -24,10 +24,7 @@ _TYPE: Mapping[Kind, str] = {
     "unavailable": "overloaded_error",
     "timed_out": "timeout_error",
 }
-"""Anthropic's ``error.type``; ``invalid_request_error`` for the rest."""
-
-_KEPT = frozenset({"insufficient_credits", "band_access_denied", "rate_limit_exceeded"})
-"""Zaguan's own types, by which its clients tell these refusals on either wire."""
+"""Anthropic's ``error.type``, and Zaguan's for credits; else ``invalid_request_error``."""
 
 
 def anthropic_error(refusal: Refusal) -> dict[str, JSON]:
@@ -36,8 +33,8 @@ def anthropic_error(refusal: Refusal) -> dict[str, JSON]:
     It holds what the same error on OpenAI's wire does, too: ``code``, ``param`` …
     """
     error = cast("dict[str, JSON]", msgspec.to_builtins(openai_error(refusal)))
-    if error["type"] not in _KEPT:
-        error["type"] = _TYPE.get(refusal.kind, "invalid_request_error")
+    # Zaguan's own types, by which its clients tell these refusals on either wire, stay.
+    error["type"] = refusal.type or _TYPE.get(refusal.kind, "invalid_request_error")
     known = error.get("details")
     error["details"] = {
         "error_code": refusal.code,

@@ -81,7 +81,7 @@ async def _check_subject(store: Store, named: wire.BudgetName) -> None:
             "an end user or an organization is named ACCOUNT/NAME, an account by its id",
             param="subject",
         )
-    if not await store.keys(account):
+    if await store.find_account(account) is None:
         raise invalid("no such account", param="subject")
 
 

@@ -6,12 +6,10 @@ from chatloom.core.secret import Secret
 from chatloom.server.call import Call, Reply, json_reply
 from chatloom.server.identity.keys import Identity, is_control
 from chatloom.server.identity.powers import (
-    MOST_DESCENDANTS,
     USER_SCOPES,
     NewKey,
     rates_of,
     require_scopes,
-    require_unlimited,
 )
 from chatloom.server.ids import milliseconds
 from chatloom.server.protocols.chatloom import budgets
@@ -34,7 +32,6 @@ async def create_key(call: Call) -> Reply:
     """Answer ``POST /admin/keys``; the only answer that ever shows the key's secret."""
     wanted = await call.read(wire.NewKey)
     if not is_control(call.key):
-        require_unlimited(call.key)
         require_scopes(call.key, USER_SCOPES if wanted.scopes is None else wanted.scopes)
     made = await make_key(call.services.store, call.services.identity, wanted, by=call)
     return json_reply(made, 201)
@@ -44,7 +41,6 @@ async def rotate_key(call: Call) -> Reply:
     """Answer ``POST /admin/keys/{key_id}/rotate``."""
     known = await call.services.store.key(call.parts["key_id"])
     if known is not None and not is_control(call.key):
-        require_unlimited(call.key)
         require_scopes(call.key, known.scopes)
     return await _rotate(call)
 
@@ -62,13 +58,6 @@ async def list_descendants(call: Call) -> Reply:
 async def create_descendant(call: Call) -> Reply:
     """Answer ``POST /v1/keys``; the only answer that ever shows the key's secret."""
     wanted = await call.read(wire.NewDescendant)
-    if len(await _living(call.services.store, call.key)) >= MOST_DESCENDANTS:
-        raise Refusal(
-            "conflict",
-            f"{MOST_DESCENDANTS} keys descend from this one already; revoke some",
-            code="too_many_keys",
-            repeatable=False,
-        )
     made = await make_key(call.services.store, call.services.identity, wanted, by=call, of=call.key)
     return json_reply(made, 201)
 
@@ -189,18 +178,8 @@ async def _has_less_money(store: Store, of: Key, budget: int | None) -> bool:
 async def tell_keys(store: Store, *, of: Key | None = None) -> wire.KeyList:
     """Describe every key, or those that descend from one and work."""
     budget_of = {one.subject: one for one in await store.budgets() if one.concern == "key"}
-    found = await store.keys() if of is None else await _living(store, of)
+    found = await store.keys() if of is None else await store.descendants(of, milliseconds())
     return wire.KeyList([_key(key, budget_of.get(key.id)) for key in found])
-
-
-async def _living(store: Store, of: Key) -> list[Key]:
-    """The keys that descend from one, and work."""
-    now = milliseconds()
-    return [
-        key
-        for key in await store.keys(of.account_id, ancestor=of.id)
-        if key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
-    ]
 
 
 async def tell_key(store: Store, key: Key, secret: Secret | None = None) -> wire.Key:

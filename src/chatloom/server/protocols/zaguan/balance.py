@@ -7,7 +7,7 @@ from chatloom.server.call import Call, Reply, json_reply
 from chatloom.server.ids import milliseconds
 from chatloom.server.protocols.moments import iso
 from chatloom.server.routes import Route
-from chatloom.server.store.spending import Allowance
+from chatloom.server.store.spending import Allowance, ChargeFilter
 from chatloom.wire import zaguan as wire
 from chatloom.wire.chatloom import Money
 
@@ -42,38 +42,29 @@ async def get_balance(call: Call) -> Reply:
 
 async def _account(call: Call, allowance: Allowance | None) -> tuple[int, int | None, list[int]]:
     """The credits that were used, of how many, and what is left of the account's."""
-    credit = call.services.tiers.credit
+    store, credit = call.services.store, call.services.tiers.credit
     since = allowance.since if allowance else 0
-    standing = await call.services.store.standing(call.key.account_id, since)
-    used = standing.spent // credit
-    if allowance is not None:
-        used -= standing.spent_before // credit
+    standing = await store.standing(call.key.account_id, since)
+    before = standing.spent_before // credit if allowance else 0
+    used = standing.spent // credit - before
+    taken = (standing.spent + standing.reserved) // credit - before
     total = allowance.credits if allowance else None
-    lefts = [] if total is None else [max(0, total - used)]
-    if call.key.owner is not None:  # what others used is not for its eyes
-        return await _spent_by(call, call.key.owner) // credit, None, lefts
-    return used, total, lefts
+    lefts = [] if total is None else [max(0, total - taken)]
+    if call.key.owner is None:
+        return used, total, lefts
+    # What others used is not for the eyes of a key that is somebody's.
+    theirs = ChargeFilter(account_id=call.key.account_id, end_user=call.key.owner, since=since)
+    sums = await store.charge_sums(theirs, None, credit)
+    return sum(one.cost for one in sums) // credit, None, lefts
 
 
 async def _budgets(call: Call) -> list[int]:
     """The credits that are left of each budget in money that concerns the key."""
-    key, account = call.key, call.key.account_id
-    names = {("account", account), *(("key", id) for id in (key.id, *key.ancestors))}
-    if key.owner is not None:
-        names.add(("end_user", f"{account}/{key.owner}"))
-    if key.organization is not None:
-        names.add(("organization", f"{account}/{key.organization}"))
-    budgets = {(one.concern, one.subject): one for one in await call.services.store.budgets()}
-    lefts = [one.amount - one.spent for name, one in budgets.items() if name in names]
-    each = budgets.get(("end_users", account))
-    if each and key.owner and ("end_user", f"{account}/{key.owner}") not in budgets:
-        lefts.append(each.amount - await _spent_by(call, key.owner))
-    return [max(0, left // call.services.tiers.credit) for left in lefts]
-
-
-async def _spent_by(call: Call, end_user: str) -> int:
-    found = await call.services.store.holders("end_user", call.key.account_id)
-    return next((one.spent for one in found if one.name == end_user), 0)
+    key, credit = call.key, call.services.tiers.credit
+    budgets = await call.services.store.budgets_of(
+        key.account_id, (key.id, *key.ancestors), key.owner, key.organization
+    )
+    return [max(0, (one.amount - one.spent - one.reserved) // credit) for one in budgets]
 
 
 def _warning(remaining: int, total: int | None) -> str | None:

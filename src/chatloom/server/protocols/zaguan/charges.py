@@ -38,5 +38,7 @@ def _moment(told: str, param: str, *, whole_day: bool = False) -> int:
         if whole_day and len(told) <= len("2026-01-01"):
             moment += timedelta(days=1)
         return max(0, int(moment.astimezone(UTC).timestamp() * 1000))
-    except (ValueError, OverflowError):
+    except OverflowError:
+        raise invalid(f"{param} is too far away", param=param) from None
+    except ValueError:
         raise invalid(f"{param} is no date in ISO 8601", param=param) from None

@@ -67,7 +67,7 @@ def _entry(charge: Charge, credit: int) -> wire.HistoryEntry:
         request_id=charge.request_id or charge.turn_id,
         model=charge.model,
         provider=charge.provider,
-        band=charge.band or "standard",
+        band=charge.band,
         prompt_tokens=charge.prompt_tokens,
         completion_tokens=charge.completion_tokens,
         total_tokens=charge.prompt_tokens + charge.completion_tokens,

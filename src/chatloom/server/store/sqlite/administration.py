@@ -23,17 +23,14 @@ class Administration(Opened):
     """Keeps what administrators see and do."""
 
     async def accounts(self) -> list[Account]:
-        return self._accounts(None)
+        def read() -> list[Account]:
+            return [_account(row) for row in self._reader.execute(statements(_SQL)["accounts"])]
+
+        return await self._place.apart(read)
 
     async def find_account(self, id: str) -> Account | None:
-        return next(iter(self._accounts(id)), None)
-
-    def _accounts(self, id: str | None) -> list[Account]:
-        found = self._reader.execute(statements(_SQL)["accounts"], (id,))
-        return [
-            Account(id=id, name=name, tier=tier, dev=bool(dev), created_at=created_at)
-            for id, name, tier, dev, created_at in found
-        ]
+        row = rows.one(self._reader, statements(_SQL)["account"], id)
+        return None if row is None else _account(row)
 
     async def set_tier(self, account_id: str, tier: str | None, deed: Deed) -> None:
         await self._do("set_tier", (account_id, tier), deed)
@@ -111,3 +108,8 @@ class Administration(Opened):
             )
 
         return await self._place.apart(read)
+
+
+def _account(row: rows.Row) -> Account:
+    id, name, tier, dev, created_at = row
+    return Account(id=id, name=name, tier=tier, dev=bool(dev), created_at=created_at)

@@ -1,5 +1,8 @@
 -- name: accounts
-SELECT id, name, tier, dev, created_at FROM account WHERE ?1 IS NULL OR id = ?1 ORDER BY id DESC;
+SELECT id, name, tier, dev, created_at FROM account ORDER BY id DESC;
+
+-- name: account
+SELECT id, name, tier, dev, created_at FROM account WHERE id = ?;
 
 -- name: set_tier
 UPDATE account SET tier = ?2 WHERE id = ?1;

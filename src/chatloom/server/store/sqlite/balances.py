@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import NamedTuple, TypeAlias
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
@@ -54,6 +55,8 @@ class Balances:
 
     def __init__(self) -> None:
         self._moves: dict[_Payer, list[int]] = {}
+        self._sums: dict[_Subject, list[int]] | None = None
+        """The moves by subject, kept where budgets are looked at."""
         self._limits: dict[_Payer, list[_Limit]] = {}
         self._accounts: dict[str, _Account] = {}
         self._limited: bool | None = None
@@ -62,6 +65,7 @@ class Balances:
     def begin(self) -> None:
         """Forget what an undone transaction would have moved."""
         self._moves.clear()
+        self._sums = None
         self._limits.clear()
         self._accounts.clear()
         self._limited = None
@@ -98,7 +102,7 @@ class Balances:
 
     def finish(self, connection: sqlite3.Connection) -> None:
         """Write the sums; the last thing a transaction does."""
-        moves = self._by_subject()
+        moves = self._by_subject() if self._sums is None else self._sums
         if moves:
             connection.executemany(
                 statements()["move_balance"],
@@ -122,7 +126,9 @@ class Balances:
             self._limits[payer] = _limits(connection, payer)
         if not self._limits[payer]:
             return
-        moves = self._by_subject()
+        if self._sums is None:
+            self._sums = self._by_subject()
+        moves = self._sums
         for limit in self._limits[payer]:
             moved = sum(sum(moves[one][:2]) for one in limit.by if one in moves)
             left = limit.amount - limit.taken - moved
@@ -147,12 +153,10 @@ class Balances:
 
     def _move(self, opening: Opening, *moved: int) -> None:
         payer = _payer(opening)
-        move = self._moves.get(payer)
-        if move is None:
-            self._moves[payer] = list(moved)
-        else:
-            for at, amount in enumerate(moved):
-                move[at] += amount
+        _add(self._moves, payer, moved)
+        if self._sums is not None:
+            for subject in _subjects(payer):
+                _add(self._sums, subject, moved)
         account = self._accounts.get(opening.account_id)
         if account is not None:
             account.reserved += moved[0]
@@ -162,13 +166,20 @@ class Balances:
         sums: dict[_Subject, list[int]] = {}
         for payer, moved in self._moves.items():
             for subject in _subjects(payer):
-                move = sums.get(subject)
-                if move is None:
-                    sums[subject] = list(moved)
-                else:
-                    for at, amount in enumerate(moved):
-                        move[at] += amount
+                _add(sums, subject, moved)
         return sums
+
+
+Name = TypeVar("Name")
+
+
+def _add(sums: dict[Name, list[int]], name: Name, moved: Sequence[int]) -> None:
+    sum_ = sums.get(name)
+    if sum_ is None:
+        sums[name] = list(moved)
+    else:
+        for at, amount in enumerate(moved):
+            sum_[at] += amount
 
 
 def _payer(opening: Opening) -> _Payer:

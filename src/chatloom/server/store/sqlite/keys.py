@@ -8,7 +8,14 @@ from collections.abc import Sequence
 import msgspec
 
 from chatloom.server.store.administration import Deed
-from chatloom.server.store.keys import AncestorRevoked, ApiSecret, Key, RateLimit
+from chatloom.server.store.keys import (
+    MOST_DESCENDANTS,
+    AncestorRevoked,
+    ApiSecret,
+    Key,
+    RateLimit,
+    TooManyDescendants,
+)
 from chatloom.server.store.sqlite import rows
 from chatloom.server.store.sqlite.audit import record
 from chatloom.server.store.sqlite.opened import Opened
@@ -28,6 +35,11 @@ class Keys(Opened):
             above = _json(key.ancestors)
             if rows.one(connection, self._sql["revoked_ancestor"], above) is not None:
                 raise AncestorRevoked
+            day_ago = key.created_at - 86_400_000
+            family = (key.account_id, above, key.created_at, day_ago)
+            most = rows.one(connection, self._sql["most_descendants"], *family)
+            if most is not None and (most[0] or 0) >= MOST_DESCENDANTS:
+                raise TooManyDescendants
             connection.execute(self._sql["add_key"], _of_key(key))
             self._add_secret(connection, secret)
             record(connection, deed)
@@ -48,10 +60,19 @@ class Keys(Opened):
         row = self._one("key", id)
         return None if row is None else _key(row)
 
-    async def keys(self, account_id: str | None = None, ancestor: str | None = None) -> list[Key]:
-        return [
-            _key(row) for row in self._reader.execute(self._sql["keys"], (account_id, ancestor))
-        ]
+    async def keys(self, account_id: str | None = None) -> list[Key]:
+        if account_id is None:
+            return await self._listed("keys")
+        return await self._listed("keys_of_account", account_id)
+
+    async def descendants(self, key: Key, now: int) -> list[Key]:
+        return await self._listed("descendants", key.account_id, key.id, now)
+
+    async def _listed(self, statement: str, *values: object) -> list[Key]:
+        def read() -> list[Key]:
+            return [_key(row) for row in self._reader.execute(self._sql[statement], values)]
+
+        return await self._place.apart(read)
 
     async def revoke_key(self, id: str, now: int, deed: Deed | None = None) -> bool:
         def write(connection: sqlite3.Connection) -> bool:

@@ -40,9 +40,37 @@ SELECT k.id, k.account_id, k.name, k.scopes, k.models, k.created_at, k.expires_a
        (SELECT hint FROM api_secret WHERE key_id = k.id ORDER BY created_at DESC LIMIT 1), NULL,
        k.owner, k.organization, k.routes, k.limits, a.tier
 FROM api_key k JOIN account a ON a.id = k.account_id
-WHERE (?1 IS NULL OR k.account_id = ?1)
-    AND (?2 IS NULL OR EXISTS (SELECT 1 FROM json_each(k.ancestors) WHERE value = ?2))
 ORDER BY k.id DESC;
+
+-- name: keys_of_account
+SELECT k.id, k.account_id, k.name, k.scopes, k.models, k.created_at, k.expires_at,
+       coalesce(k.revoked_at, (SELECT min(above.revoked_at) FROM json_each(k.ancestors) a
+                               JOIN api_key above ON above.id = a.value)),
+       k.last_used_at, k.ancestors, k.unread, a.dev,
+       (SELECT hint FROM api_secret WHERE key_id = k.id ORDER BY created_at DESC LIMIT 1), NULL,
+       k.owner, k.organization, k.routes, k.limits, a.tier
+FROM api_key k JOIN account a ON a.id = k.account_id
+WHERE k.account_id = ? ORDER BY k.id DESC;
+
+-- name: descendants
+SELECT k.id, k.account_id, k.name, k.scopes, k.models, k.created_at, k.expires_at,
+       coalesce(k.revoked_at, (SELECT min(above.revoked_at) FROM json_each(k.ancestors) a
+                               JOIN api_key above ON above.id = a.value)),
+       k.last_used_at, k.ancestors, k.unread, a.dev,
+       (SELECT hint FROM api_secret WHERE key_id = k.id ORDER BY created_at DESC LIMIT 1), NULL,
+       k.owner, k.organization, k.routes, k.limits, a.tier
+FROM api_key k JOIN account a ON a.id = k.account_id
+WHERE k.account_id = ?1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?3)
+    AND EXISTS (SELECT 1 FROM json_each(k.ancestors) WHERE value = ?2)
+ORDER BY k.id DESC;
+
+-- name: most_descendants
+SELECT max(number) FROM (
+    SELECT count(*) AS number FROM api_key k JOIN json_each(k.ancestors) above
+    WHERE k.account_id = ?1 AND above.value IN (SELECT value FROM json_each(?2))
+        AND (k.created_at > ?4
+             OR (k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?3)))
+    GROUP BY above.value);
 
 -- name: revoke_key
 UPDATE api_key SET revoked_at = ?1
@@ -125,8 +153,15 @@ SELECT b.concern, b.subject, b.amount, coalesce(held.spent, 0) + coalesce(heirs.
 FROM budget b LEFT JOIN balance held ON held.scope = b.concern AND held.subject = b.subject
     LEFT JOIN balance heirs ON b.concern = 'key' AND heirs.scope = 'lineage'
         AND heirs.subject = b.subject
-WHERE ?1 IS NULL OR (b.concern = ?1 AND b.subject = ?2)
 ORDER BY b.concern, b.subject;
+
+-- name: budget
+SELECT b.concern, b.subject, b.amount, coalesce(held.spent, 0) + coalesce(heirs.spent, 0),
+       coalesce(held.reserved, 0) + coalesce(heirs.reserved, 0)
+FROM budget b LEFT JOIN balance held ON held.scope = b.concern AND held.subject = b.subject
+    LEFT JOIN balance heirs ON b.concern = 'key' AND heirs.scope = 'lineage'
+        AND heirs.subject = b.subject
+WHERE b.concern = ? AND b.subject = ?;
 
 -- name: move_balance
 INSERT INTO balance (scope, subject, reserved, spent, turns, prompt_tokens, completion_tokens,

@@ -47,17 +47,28 @@ class Spending(Opened):
         await self._place.write(write, durable=True)
 
     async def budgets(self) -> list[Budget]:
-        return self._budgets(None, None)
+        def read() -> list[Budget]:
+            return [_budget(row) for row in self._reader.execute(self._sql["budgets"])]
+
+        return await self._place.apart(read)
 
     async def budget(self, concern: Concern, subject: str) -> Budget | None:
-        return next(iter(self._budgets(concern, subject)), None)
+        row = self._one("budget", concern, subject)
+        return None if row is None else _budget(row)
 
-    def _budgets(self, concern: Concern | None, subject: str | None) -> list[Budget]:
-        found = self._reader.execute(self._sql["budgets"], (concern, subject))
-        return [
-            Budget(concern=concern, subject=subject, amount=amount, spent=spent, reserved=reserved)
-            for concern, subject, amount, spent, reserved in found
+    async def budgets_of(
+        self,
+        account_id: str,
+        keys: Sequence[str],
+        end_user: str | None = None,
+        organization: str | None = None,
+    ) -> list[Budget]:
+        named = [
+            None if name is None else f"{account_id}/{name}" for name in (end_user, organization)
         ]
+        told = msgspec.json.encode(keys).decode()
+        found = self._reader.execute(self._sql["budgets_of"], (account_id, told, *named))
+        return [_budget(row) for row in found]
 
     async def standing(self, account_id: str, since: int) -> AccountStanding:
         spent, reserved = self._one("account_balance", account_id) or (0, 0)
@@ -139,6 +150,10 @@ _GROUPS: dict[Grouping | None, str] = {
     "band": "t.band",
     "day": "date(t.started_at / 1000, 'unixepoch')",
 }
+
+
+def _budget(row: rows.Row) -> Budget:
+    return Budget(concern=row[0], subject=row[1], amount=row[2], spent=row[3], reserved=row[4])
 
 
 def _charge(row: rows.Row) -> Charge:

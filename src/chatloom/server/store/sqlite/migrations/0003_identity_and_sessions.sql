@@ -15,7 +15,7 @@ WHERE EXISTS (SELECT 1 FROM json_each(scopes) WHERE value = 'admin');
 ALTER TABLE conversation ADD COLUMN organization TEXT;
 
 ALTER TABLE turn ADD COLUMN organization TEXT;
-ALTER TABLE turn ADD COLUMN band TEXT NOT NULL DEFAULT '';
+ALTER TABLE turn ADD COLUMN band TEXT NOT NULL DEFAULT 'standard';
 ALTER TABLE turn ADD COLUMN request_id TEXT NOT NULL DEFAULT '';  -- the caller's own; means nothing
 
 ALTER TABLE ledger ADD COLUMN organization TEXT;
