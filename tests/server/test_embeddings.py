@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from chatloom.server.models.driver import Finish, Usage, Vector
+from chatloom.server.models.driver import Delta, Finish, Usage, Vector
 from chatloom.server.store.contract import Health
 from chatloom.server.store.sqlite import SQLiteStore
 from server.models.embedding import nearness
@@ -267,7 +267,12 @@ def test_a_failure_costs_nothing_and_frees_the_key(
 
 @pytest.mark.anyio
 async def test_what_a_provider_did_not_count_is_a_guess(tmp_path: Path) -> None:
-    said = [Vector("AACAPw=="), Finish("stop"), Vector("AAAAQA==", 1), Finish("stop", 1)]
+    said: list[Delta] = [
+        Vector("AACAPw=="),
+        Finish("stop"),
+        Vector("AAAAQA==", 1),
+        Finish("stop", 1),
+    ]
     async with a_house(tmp_path, said) as house:
         ask = replace(house.ask(), messages=[], inputs=["two words", [1, 2, 3]])
         turn = await house.settled(ask)
