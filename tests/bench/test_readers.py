@@ -64,7 +64,9 @@ def test_a_program_that_fails_is_no_measurement(program: str) -> None:
 
 @pytest.mark.skipif(not counts_cpu(), reason="no /proc here")
 def test_cpu_and_memory_are_those_of_all_descendants(tmp_path: Path) -> None:
-    child = "x = b'x' * 30_000_000\nsum(range(10_000_000))\ninput()"
+    # As much as is waited for, however fast the machine is.
+    work = "while time.process_time() < 0.5: pass"
+    child = f"import time\nx = b'x' * 30_000_000\n{work}\ninput()"
     # The child ends when its parent does, and with it the pipe.
     parent = (
         "import subprocess as s, sys;"
