@@ -124,3 +124,10 @@ def test_a_database_whose_holder_is_silent_is_left_alone(shell: Shell) -> None:
         run = shell("keys", "create", "a")
     assert (run.code, "in use" in run.err) == (1, True)
     assert shell("keys", "create", "a").code == 0
+
+
+def test_an_expired_key_is_listed_as_such(shell: Shell) -> None:
+    shell("keys", "create", "short", "--days", "1e-9")
+    shell("keys", "create", "long", "--days", "2")
+    listed = shell("keys", "list").out
+    assert (listed.count("expired"), listed.count("until 20")) == (1, 1)

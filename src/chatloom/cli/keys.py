@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
@@ -164,6 +165,8 @@ def _budget(key: Key) -> str:
 def _state(key: Key) -> str:
     if key.revoked_at:
         return "[red]revoked[/]"
+    if key.expires_at and datetime.fromisoformat(key.expires_at) <= datetime.now(UTC):
+        return "[red]expired[/]"
     if key.expires_at:
         return f"until {key.expires_at[:10]}"
     return "[yellow]dev[/]" if key.dev else "[green]active[/]"

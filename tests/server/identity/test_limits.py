@@ -19,7 +19,7 @@ from chatloom.server.refusal import Refusal
 from chatloom.server.routes import Route
 from chatloom.server.store.keys import RateLimit
 from support.http import Answer
-from support.keys import heir, new_key, secret
+from support.keys import heir, new_key, says, secret
 from support.live import Live
 
 CONFIG = """
@@ -279,6 +279,7 @@ def test_a_tiers_rate_is_that_of_each_key_without_its_own(server: Live) -> None:
 
 def test_rotation_does_not_fill_the_bucket(server: Live) -> None:
     key = new_key(server, requests_per_minute=1, burst=2)
+    assert statuses(server, key["secret"], 1) == [200]
     newer = server.call("POST", f"/v1/keys/{key['id']}/rotate", {}, key=key["secret"]).json
     assert statuses(server, newer["secret"], 2) == [200, 429]
     assert statuses(server, key["secret"], 1) == [429]
@@ -327,3 +328,16 @@ def test_what_comes_at_once_is_no_more_than_the_parent_may(server: Live) -> None
     made = heir(server, parent, requests_per_minute=300)
     assert (made["requests_per_minute"], made["burst"]) == (300, 5)
     assert heir(server, parent, requests_per_minute=12)["burst"] == 2
+
+
+def test_a_key_below_cannot_keep_its_parent_from_revoking_it(server: Live) -> None:
+    root = new_key(server, requests_per_minute=1, burst=3)
+    below = heir(server, root["secret"], scopes=["models"])
+    asked = [says(server, below["secret"]) for _ in range(4)]
+    assert asked[-1] == says(server, root["secret"]) == "rate_limit_exceeded"
+    revoked = server.call("DELETE", f"/v1/keys/{below['id']}", key=root["secret"])
+    assert (revoked.status, says(server, below["secret"])) == (200, "revoked_api_key")
+    newer = server.call("POST", f"/v1/keys/{root['id']}/rotate", {}, key=root["secret"])
+    assert newer.status == 200
+    tries = [server.call("DELETE", "/v1/keys/none", key=root["secret"]).status for _ in range(4)]
+    assert tries[-1] == 429, "and has a limit of its own"
