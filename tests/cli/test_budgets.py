@@ -106,6 +106,7 @@ WRONG: list[tuple[list[str], int, str]] = [
 def test_what_cannot_be_says_why(
     shell: Shell, arguments: list[str], code: int, reason: str
 ) -> None:
+    shell("keys", "create", "somebody's")
     run = shell("budgets", *arguments)
     assert (run.code, run.out) == (code, "")
     assert reason in run.err

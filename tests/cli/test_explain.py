@@ -52,6 +52,8 @@ def test_no_line_of_a_table_ends_in_blanks(shell: Shell, turn: str) -> None:
 def test_everything_is_told_of_a_settled_turn(shell: Shell, key: Any, turn: str) -> None:
     told = shell("explain", turn, "--json").json
     assert (told["id"], told["outcome"], told["running"]) == (turn, "complete", True)
+    assert told["asked"] == [], "what it was asked is in the tree"
+    assert "unreadable" not in shell("explain", turn).out
     assert told["asker"] == {
         "account_id": key["account_id"],
         "account": "[red]asker",

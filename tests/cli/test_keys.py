@@ -107,6 +107,7 @@ WRONG: list[tuple[list[str], int, str]] = [
 def test_what_cannot_be_says_why(
     shell: Shell, arguments: list[str], code: int, reason: str
 ) -> None:
+    shell("keys", "create", "somebody's")
     run = shell(*arguments)
     assert (run.code, run.out) == (code, "")
     assert reason in run.err
@@ -131,3 +132,20 @@ def test_an_expired_key_is_listed_as_such(shell: Shell) -> None:
     shell("keys", "create", "long", "--days", "2")
     listed = shell("keys", "list").out
     assert (listed.count("expired"), listed.count("until 20")) == (1, 1)
+
+
+LOOKING = [
+    ["keys", "list"],
+    ["keys", "revoke", "ID"],
+    ["keys", "rotate", "ID"],
+    ["budgets", "list"],
+    ["accounts", "list"],
+    ["accounts", "tier", "ID", "pro"],
+]
+
+
+@pytest.mark.parametrize("command", LOOKING, ids=" ".join)
+def test_what_looks_for_something_makes_no_database(shell: Shell, command: list[str]) -> None:
+    run = shell(*command)
+    assert (run.code, "there is no database at" in run.err) == (1, True)
+    assert not shell.database.exists()

@@ -86,7 +86,7 @@ def create(
         "budget": budget,
         "unread": "run" if keep_running else "cancel",
     }
-    with at_desk(db) as desk:
+    with at_desk(db, make=True) as desk:
         _show_new(desk.create(msgspec.convert(wanted, NewKey)), as_json)
     if not as_json:
         out.print(f"  in {database_path(db).absolute()}")

@@ -174,14 +174,18 @@ def failing_clearly() -> Generator[None, None, None]:
 
 
 @contextmanager
-def at_desk(db: Path | None) -> Generator[Desk, None, None]:
-    """Open the desk of the database *db*, else of the user's own one; refusals become a line."""
+def at_desk(db: Path | None, *, make: bool = False) -> Generator[Desk, None, None]:
+    """Open the desk of the database *db*, else of the user's own one; refusals become a line.
+
+    Where there is none it is made only if that is wished: most commands look for what is there.
+    """
     from chatloom.cli.desk import desk
     from chatloom.server.refusal import Refusal
 
     with failing_clearly():
         try:
-            with desk(database_path(db).absolute()) as opened:
+            path = database_path(db).absolute() if make else existing_database(db)
+            with desk(path) as opened:
                 yield opened
         except (Refusal, msgspec.ValidationError) as error:
             fail(str(error))

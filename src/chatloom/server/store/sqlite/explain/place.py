@@ -70,6 +70,8 @@ def _grown(node: sqlite3.Row) -> wire.Grown:
 
 def asked_of(turn: sqlite3.Row) -> list[wire.Asked]:
     """How each message begins that an open turn was asked; what became of them is in the tree."""
+    if turn["asked"] is None:  # it is settled
+        return []
     asked = readable(turn["asked"], _read_asked, [_UNREADABLE])
     messages = asked.new if isinstance(asked, _FirstSchema) else asked
     return [wire.Asked(role=one.role, first_words=_first_words(one)) for one in messages]
