@@ -49,6 +49,8 @@ class Tiers:
         self._tiers = {name: Tier(name, tier) for name, tier in known.items()}
         self._default = settings.default_tier or next(iter(self._tiers))
         self._bands = settings.bands
+        self._allowances: dict[str, Allowance] = {}
+        """The last one of each tier, since a period lasts for many requests."""
         self.credit = int(Decimal(str(settings.credit_usd)).scaleb(12))
         """What a credit is worth, in pico-dollars."""
         self._check()
@@ -112,14 +114,18 @@ class Tiers:
         credits = tier.settings.credits
         if credits is None:
             return None
+        known = self._allowances.get(tier.name)
+        if known is not None and known.since <= now < known.until:
+            return known
         since, until = _PERIODS[tier.settings.period](datetime.fromtimestamp(now / 1000, UTC))
-        return Allowance(
+        known = self._allowances[tier.name] = Allowance(
             credits=credits,
             credit=self.credit,
             since=_milliseconds(since),
             until=_milliseconds(until),
             allows_unpriced=tier.settings.unpriced_models == "allow",
         )
+        return known
 
 
 def _true_names(model: str, registry: Registry) -> Sequence[str]:
