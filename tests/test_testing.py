@@ -40,6 +40,7 @@ from chatloom.testing import (
 )
 from chatserver_sdk import AsyncChatServerClient, ChatServerClient, ChatServerError
 from transports.scripted import free_port
+from zaguan import EmbeddingsRequest, ZaguanClient
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "testing.md"
 
@@ -68,6 +69,14 @@ def test_answers_are_given_in_turn_whatever_model_is_named(
     assert chat.left == 2
     assert [text(client, "no/such-model"), text(client, "loom/echo")] == ["First.", "Second."]
     assert chat.left == 0
+
+
+def test_embeddings_take_no_line_of_the_script(chat: Server, client: ChatServerClient) -> None:
+    chat.say("Sunny.")
+    request = EmbeddingsRequest(model="text-embedding-3-small", input="Paris?", dimensions=4)
+    (vector,) = chat.client(ZaguanClient).create_embeddings(request).data
+    assert (len(vector.embedding), chat.left) == (4, 1)
+    assert text(client) == "Sunny."
 
 
 def test_the_offline_models_answer_where_nothing_is_scripted(client: ChatServerClient) -> None:

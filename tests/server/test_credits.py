@@ -96,6 +96,16 @@ def test_a_warning_comes_with_the_end(server: Live) -> None:
     assert (refused.status, refused.error["type"]) == (402, "insufficient_credits")
     assert refused.error["credits_remaining"] == refused.error["details"]["credits_remaining"] == 10
     assert refused.error["credits_required"] > 10
+    assert "a lower max_tokens costs less" in refused.error["message"]
+
+
+def test_no_advice_is_given_that_cannot_help(serve: Callable[..., Live]) -> None:
+    server = serve(dev=False)
+    poor, broke = secret(server, budget="0.0000001"), secret(server, budget="0")
+    body = {"model": "loom/embed", "input": "What does this cost?"}
+    embedding = server.call("POST", "/v1/embeddings", body, key=poor)
+    for refused in (embedding, server.complete("Hello!", key=broke)):
+        assert (refused.status, "max_tokens" in refused.error["message"]) == (402, False)
 
 
 def test_nothing_limits_a_tier_without_credits(server: Live) -> None:

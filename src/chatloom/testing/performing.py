@@ -70,9 +70,12 @@ class Performer:
         self._line = Answer()
 
     def check(self, prompt: Prompt) -> None:
-        """Take the next line of the script; what refuses, refuses here."""
+        """Take the next line of the script; what refuses, refuses here.
+
+        A script has words, and no vectors: what is to be embedded is, and takes no line of it.
+        """
         self._hear(self._name, prompt)
-        line = self._script.take()
+        line = None if prompt.inputs else self._script.take()
         if isinstance(line, Failure):
             raise _refusal(line)
         if line is None or not line.parts:

@@ -10,6 +10,7 @@ import msgspec
 
 from chatloom.core.http import JSON
 from chatloom.server.call import Reply
+from chatloom.server.chat.ask import Ask
 from chatloom.server.chat.telling import Telling
 from chatloom.server.identity.tiers import Tiers
 from chatloom.server.models.driver import ProblemKind, ProviderError
@@ -19,7 +20,7 @@ from chatloom.server.protocols.moments import iso
 from chatloom.server.protocols.openai_errors import openai_error
 from chatloom.server.refusal import Kind, Refusal
 from chatloom.server.routes import Owner
-from chatloom.server.store.spending import Allowance, BudgetExceeded, Concern
+from chatloom.server.store.spending import BudgetExceeded, Concern
 from chatloom.wire.anthropic import MessageError
 from chatloom.wire.chatloom import Money
 from chatloom.wire.openai import ErrorBody
@@ -99,25 +100,25 @@ def failure_of(turn: Telling) -> Refusal:
     )
 
 
-def over_budget(exceeded: BudgetExceeded, tiers: Tiers, allowance: Allowance | None) -> Refusal:
-    """What a budget, or an allowance of credits, that cannot bear a turn means for the caller."""
-    left = max(0, exceeded.left)
-    extras: dict[str, JSON] = {"credits_remaining": left // tiers.credit}
+def over_budget(exceeded: BudgetExceeded, tiers: Tiers, ask: Ask) -> Refusal:
+    """What a budget, or an allowance of credits, that cannot bear *ask* means for the caller."""
+    left, in_credits = max(0, exceeded.left), exceeded.concern == "credits"
+    remaining = left // tiers.credit
+    extras: dict[str, JSON] = {"credits_remaining": remaining}
     if exceeded.concern == "credits":
-        has = f"this account has {left // tiers.credit} credits left"
-        if allowance is not None:
-            extras["reset_date"] = iso(allowance.until)
+        has = f"this account has {remaining} credits left"
     else:
         has = f"{_WHOSE[exceeded.concern]} has {Money.of(left)} left"
+    if in_credits and ask.allowance is not None:
+        extras["reset_date"] = iso(ask.allowance.until)
     if exceeded.wanted is None:
         why = "nobody knows what this model costs; give it a price in the configuration"
     else:
-        extras["credits_required"] = -(-exceeded.wanted // tiers.credit)
-        wanted = Money.of(exceeded.wanted)
-        why = f"this may cost up to {wanted}; a lower max_tokens costs less"
-        if exceeded.concern == "credits":
-            why = f"this may cost up to {extras['credits_required']}; a lower max_tokens costs less"
-    code = "insufficient_credits" if exceeded.concern == "credits" else "budget_exceeded"
+        extras["credits_required"] = required = -(-exceeded.wanted // tiers.credit)
+        why = f"this may cost up to {required if in_credits else Money.of(exceeded.wanted)}"
+        if left and not ask.inputs:
+            why += "; a lower max_tokens costs less"
+    code = "insufficient_credits" if in_credits else "budget_exceeded"
     message = f"{has}, and {why}"
     return Refusal("over_budget", message, code=code, repeatable=False, extras=extras)
 

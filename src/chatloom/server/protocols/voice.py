@@ -61,7 +61,7 @@ async def answer(call: Call, ask: Ask, voice: Voice) -> Reply | StreamedReply:
     except ProviderError as error:
         raise refusal_of(error) from error
     except BudgetExceeded as error:
-        raise over_budget(error, call.services.tiers, ask.allowance) from error
+        raise over_budget(error, call.services.tiers, ask) from error
     if ask.streamed:
         return await stream(call, turn, voice, ask.told_as, repeated=repeated)
     reader = call.reader(turn)
