@@ -36,8 +36,11 @@ class Answer:
 
     @property
     def error(self) -> Any:
-        """The inner object of an error body."""
-        return self.json["error"]
+        """The inner object of an error body; ChatRoutes tells the same beside a text."""
+        told = self.json
+        if isinstance(told["error"], str):
+            return {**told["details"], "message": told["message"]}
+        return told["error"]
 
     @property
     def text(self) -> str:
@@ -130,7 +133,7 @@ class Caller:
     ) -> Events:
         """Ask for a streamed completion, and read it to its end."""
         with self.stream(content, key=key, headers=headers, **fields) as response:
-            return _told(response)
+            return told(response)
 
     def follow(
         self, turn_id: str, after: int | None = None, *, key: str = "any-key", query: str = ""
@@ -139,7 +142,7 @@ class Caller:
         headers = {} if after is None else {"Last-Event-ID": str(after)}
         path = f"/v1/turns/{turn_id}/events{query}"
         with self._sent("GET", path, None, key, headers) as response:
-            return _told(response)
+            return told(response)
 
     @contextmanager
     def stream(
@@ -196,7 +199,8 @@ class Caller:
         return b"".join(pieces)
 
 
-def _told(response: http.client.HTTPResponse) -> Events:
+def told(response: http.client.HTTPResponse) -> Events:
+    """Read a streamed answer to its end, clean or not."""
     try:
         raw, ended = response.read(), True
     except http.client.IncompleteRead as cut:

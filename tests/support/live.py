@@ -104,6 +104,14 @@ class Live(Caller):
         """How many rows each of the `TABLES` has."""
         return {name: self.rows(f"SELECT count(*) FROM {name}")[0][0] for name in TABLES}
 
+    def dump(self) -> dict[str, list[tuple[Any, ...]]]:
+        """All that its database holds, but for when keys were used, and what searches know."""
+        tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE ?"
+        names = [name for (name,) in self.rows(tables, "message_text%")]
+        told = {name: self.rows(f'SELECT * FROM "{name}"') for name in names}
+        columns = "id, account_id, revoked_at, expires_at"
+        return {**told, "api_key": self.rows(f"SELECT {columns} FROM api_key")}
+
     def holdings(self) -> list[tuple[Any, ...]]:
         """Every balance."""
         return self.rows("SELECT * FROM balance ORDER BY scope, subject")

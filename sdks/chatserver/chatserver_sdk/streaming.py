@@ -25,6 +25,8 @@ class StreamMetadata(TypedDict):
     id: str | None
     model: str | None
     finish_reason: str | None
+    metadata: dict[str, JSON] | None
+    """Where the answer stands in its conversation, once it is whole."""
 
 
 class _Function(msgspec.Struct, gc=False):
@@ -57,6 +59,7 @@ class _Chunk(msgspec.Struct, gc=False):
     model: str | None = None
     system_fingerprint: str | None = None
     usage: dict[str, JSON] | None = None
+    metadata: JSON = None
     error: JSON = None
     message: JSON = None
     detail: JSON = None
@@ -99,7 +102,12 @@ class CompletionReading(Reading[str, str]):
         self._arguments: dict[int, list[str]] = {}
         self._created = 0
         self.metadata = StreamMetadata(
-            system_fingerprint=None, usage=None, id=None, model=None, finish_reason=None
+            system_fingerprint=None,
+            usage=None,
+            id=None,
+            model=None,
+            finish_reason=None,
+            metadata=None,
         )
 
     @property
@@ -159,6 +167,8 @@ class CompletionReading(Reading[str, str]):
         if chunk.usage:
             self.usage = cast("JSON", chunk.usage)
             known["usage"] = UsageInfo.from_dict(chunk.usage)
+        if isinstance(chunk.metadata, dict):
+            known["metadata"] = chunk.metadata
         for choice in chunk.choices or ():
             if choice.index:
                 continue
@@ -214,6 +224,7 @@ class CompletionReading(Reading[str, str]):
                     {"index": 0, "message": message, "finish_reason": known["finish_reason"]}
                 ],
                 "system_fingerprint": known["system_fingerprint"],
+                "metadata": known["metadata"],
             }
         )
         response.usage = known["usage"] or UsageInfo()

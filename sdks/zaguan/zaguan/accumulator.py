@@ -43,6 +43,7 @@ class StreamAccumulator:
         head.model = head.model or chunk.model
         head.created = head.created or chunk.created
         head.system_fingerprint = head.system_fingerprint or chunk.system_fingerprint
+        head.metadata = chunk.metadata or head.metadata
         self.usage = chunk.usage or self.usage
         self._extra.update(chunk.model_extra or {})
         for choice in chunk.choices:
@@ -80,6 +81,7 @@ class StreamAccumulator:
             "created": head.created,
             "model": head.model,
             "system_fingerprint": head.system_fingerprint,
+            "metadata": head.metadata,
             "choices": [self._choices[index].whole(index) for index in self.choice_indexes],
             "usage": (self.usage or Usage()).model_copy(deep=True),
         }

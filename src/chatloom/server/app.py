@@ -14,11 +14,13 @@ from chatloom.server.call import BrokenOff, Call, LastPiece, Reply, StreamedRepl
 from chatloom.server.guards import check_host, check_origin
 from chatloom.server.identity.admission import admit
 from chatloom.server.ids import new_id
-from chatloom.server.protocols import completions, documentation, embeddings, repeats
+from chatloom.server.protocols import asking, completions, documentation, embeddings, repeats
 from chatloom.server.protocols.anthropic import routes as anthropic
 from chatloom.server.protocols.anthropic.telling import VOICE as MESSAGES
 from chatloom.server.protocols.chatloom import routes as chatloom
 from chatloom.server.protocols.chatloom import turns
+from chatloom.server.protocols.chatroutes import routes as chatroutes
+from chatloom.server.protocols.chatroutes import telling as exchanges
 from chatloom.server.protocols.chatserver import routes as chatserver
 from chatloom.server.protocols.envelopes import owner_of, refuse
 from chatloom.server.protocols.zaguan import routes as zaguan
@@ -29,6 +31,8 @@ from chatloom.server.services import Services
 _log = logging.getLogger("chatloom.server")
 
 VOICES = {
+    exchanges.PROTOCOL: exchanges.VOICE,
+    asking.PROTOCOL: asking.VOICE,
     "chatserver": completions.VOICE,
     "anthropic": MESSAGES,
     embeddings.PROTOCOL: embeddings.VOICE,
@@ -36,6 +40,7 @@ VOICES = {
 """How each protocol tells a turn."""
 
 ROUTES: tuple[Route, ...] = (
+    *chatroutes.ROUTES,
     *chatserver.ROUTES,
     *anthropic.ROUTES,
     *embeddings.ROUTES,
@@ -119,7 +124,7 @@ class App:
             check_host(call.headers.get("host"), self._hosts)
             check_origin(call.headers, dev=self._services.dev)
             methods, call.parts = self._table.find(path)
-            if any(one.paid for one in methods.values()):
+            if any(one.is_keyed for one in methods.values()):
                 call.honoured_key = repeats.key_of(call)
             if methods and call.scope["method"] == "OPTIONS":
                 return _options(methods)

@@ -8,6 +8,7 @@ from chatloom.core.secret import Secret
 from chatloom.server.chat.turns import Turns
 from chatloom.server.identity.keys import Identity
 from chatloom.server.identity.limits import Limits
+from chatloom.server.identity.people import People
 from chatloom.server.identity.refusals import Refusals
 from chatloom.server.identity.tiers import Tiers
 from chatloom.server.models.registry import Registry
@@ -32,10 +33,12 @@ def assemble(
     """
     tiers, workflows = Tiers(settings, dev=dev), Workflows(settings.workflows)
     store = open_store()
+    identity = Identity(store, dev=dev, control=control)
     return Services(
         settings=settings,
         store=store,
-        identity=Identity(store, dev=dev, control=control),
+        identity=identity,
+        people=People(store, identity, dev=dev, is_open=settings.registration == "open"),
         registry=registry,
         turns=Turns(store, registry, settings.cancel_unread_after),
         tiers=tiers,

@@ -70,7 +70,7 @@ def _parameters(route: Route) -> list[Document]:
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in re.findall(r"{(\w+)", route.path)
     ]
-    headers = [IDEMPOTENCY_KEY] if route.paid else []
+    headers = [IDEMPOTENCY_KEY] if route.is_keyed else []
     headers += [LAST_EVENT_ID] if route.streams is not None else []
     return [*parts, *_query(route.query), *headers]
 

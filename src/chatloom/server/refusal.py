@@ -79,3 +79,13 @@ def invalid(message: str, *, param: str | None = None, code: str = "invalid_requ
 def not_found(what: str) -> Refusal:
     """There is no such thing, or none that this key may see: callers cannot tell which."""
     return Refusal("not_found", f"{what} not found", code="not_found")
+
+
+def key_reused() -> Refusal:
+    """Another request came with this idempotency key before."""
+    return Refusal(
+        "unprocessable",
+        "this Idempotency-Key came with another request before; use a new one",
+        code="idempotency_key_reused",
+        repeatable=False,
+    )

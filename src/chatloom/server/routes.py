@@ -17,7 +17,7 @@ from chatloom.server.call import Call, Reply, StreamedReply
 from chatloom.server.identity.powers import Scope
 from chatloom.server.refusal import Kind
 
-Owner: TypeAlias = Literal["chatserver", "zaguan", "anthropic", "chatloom"]
+Owner: TypeAlias = Literal["chatroutes", "chatserver", "zaguan", "anthropic", "chatloom"]
 """Whose words errors are told in."""
 
 Endpoint: TypeAlias = Callable[[Call], Awaitable[Reply | StreamedReply]]
@@ -41,8 +41,15 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """How it may say no, beside what every address that needs a key may say."""
     paid: bool = False
     """Whether it costs; then it is idempotent by key."""
+    heeds_key: bool = False
+    """Whether it is idempotent by key though it costs nothing: it makes something."""
     streams: type | UnionType | None = None
     """What each event of a streamed answer holds, where there is one."""
+
+    @property
+    def is_keyed(self) -> bool:
+        """Whether a repeated request with the same idempotency key takes effect once."""
+        return self.paid or self.heeds_key
 
     @property
     def refusals(self) -> tuple[Kind, ...]:

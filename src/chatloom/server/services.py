@@ -10,6 +10,7 @@ import msgspec
 from chatloom.server.chat.turns import Turns
 from chatloom.server.identity.keys import Identity
 from chatloom.server.identity.limits import Limits
+from chatloom.server.identity.people import People
 from chatloom.server.identity.refusals import Refusals
 from chatloom.server.identity.tiers import Tiers
 from chatloom.server.ids import milliseconds
@@ -27,6 +28,7 @@ class Services(msgspec.Struct, kw_only=True):
     settings: ServerSettings
     store: Store
     identity: Identity
+    people: People
     registry: Registry
     turns: Turns
     tiers: Tiers
@@ -40,6 +42,7 @@ class Services(msgspec.Struct, kw_only=True):
         while True:
             try:
                 await self.store.forget_replays(milliseconds())
+                await self.store.forget_refresh_tokens(milliseconds())
             except Exception:
                 _log.exception("what need not be kept could not be forgotten")
             await asyncio.sleep(3600)
@@ -47,6 +50,7 @@ class Services(msgspec.Struct, kw_only=True):
     async def close(self) -> None:
         """Cancel what still runs, and close everything."""
         await self.turns.close(grace=0)
+        await self.people.close()
         await self.refusals.close()
         await self.registry.close()
         await self.store.close()

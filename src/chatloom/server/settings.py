@@ -96,6 +96,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Of accounts that were given none; the first one when not given."""
     bands: dict[_Name, list[str]] = {}
     """Names or patterns of the models in each; one in none is in ``standard``."""
+    registration: Literal["closed", "open"] = "closed"
+    """Whether people may register themselves; with ``--dev`` they may anyway."""
     credit_usd: Annotated[float, Meta(ge=0.000001, le=1000)] = 0.001
     """What a credit is worth, in US dollars."""
     workflows: dict[_Name, WorkflowSettings] = {}

@@ -135,6 +135,16 @@ class CompletionChoice(msgspec.Struct, kw_only=True):
     logprobs: Logprobs | None = None
 
 
+class AnswerPlace(msgspec.Struct, kw_only=True):
+    """Beyond OpenAI: where an answer stands, to go on from it by ``metadata`` of a request."""
+
+    conversation_id: str
+    branch_id: str
+    message_id: str
+    parent_message_id: str | UnsetType = UNSET
+    """The message it answers."""
+
+
 class Completion(msgspec.Struct, kw_only=True):
     """The answer to a plain request; `system_fingerprint` is the conversation's id."""
 
@@ -145,6 +155,7 @@ class Completion(msgspec.Struct, kw_only=True):
     choices: list[CompletionChoice]
     usage: CompletionUsage
     system_fingerprint: str
+    metadata: AnswerPlace | UnsetType = UNSET
 
 
 class ChunkFunction(msgspec.Struct, omit_defaults=True):
@@ -192,6 +203,8 @@ class Chunk(msgspec.Struct, kw_only=True):
     system_fingerprint: str
     choices: list[ChunkChoice]
     usage: CompletionUsage | UnsetType = UNSET
+    metadata: AnswerPlace | UnsetType = UNSET
+    """In the last one."""
 
 
 class Model(msgspec.Struct, kw_only=True):

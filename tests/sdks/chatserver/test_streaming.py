@@ -122,7 +122,13 @@ def test_metadata_is_told_as_it_arrives() -> None:
     stream = streamed(
         chunk({"content": "once "}, system_fingerprint="s1"),
         chunk({"content": "upon"}, "stop", system_fingerprint="s1"),
-        event({"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 2}}),
+        event(
+            {
+                "choices": [],
+                "usage": {"prompt_tokens": 1, "completion_tokens": 2},
+                "metadata": {"branch_id": "b"},
+            }
+        ),
         DONE,
     )
     assert set(stream.metadata.values()) == {None}
@@ -135,7 +141,9 @@ def test_metadata_is_told_as_it_arrives() -> None:
         "id": "c1",
         "model": "m",
         "finish_reason": "stop",
+        "metadata": {"branch_id": "b"},
     }
+    assert stream.completion.metadata == {"branch_id": "b"}
 
 
 def test_the_first_that_says_something_tells_the_metadata() -> None:

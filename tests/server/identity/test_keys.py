@@ -17,7 +17,11 @@ from support.keys import heir, new_key, says, secret
 from support.live import Live
 
 GUARDED = [route for route in ROUTES if route.scope != "public"]
-PUBLIC = {"/health", "/ready", "/openapi.json", "/docs", "/docs/style.css"}
+PUBLIC = {
+    *("/health", "/ready", "/openapi.json", "/docs", "/docs/style.css"),
+    *("/api/v1/auth/register", "/api/v1/auth/login", "/api/v1/auth/refresh"),
+    "/api/v1/autobranch/health",
+}
 
 FORMS: dict[str, Callable[[str], Mapping[str, str]]] = {
     "bearer": lambda key: {"Authorization": f"Bearer {key}"},

@@ -167,7 +167,8 @@ class ChatCompletionResponse:
     """A completion.
 
     `system_fingerprint` is the id of the session the exchange belongs to;
-    `created` is in seconds since 1970.
+    `created` is in seconds since 1970. `metadata` says where the answer stands in its
+    conversation; a request's `metadata` may go on from there.
     """
 
     id: str
@@ -177,6 +178,7 @@ class ChatCompletionResponse:
     choices: list[ChatCompletionChoice]
     usage: UsageInfo
     system_fingerprint: str | None = None
+    metadata: dict[str, JSON] | None = None
     extra: dict[str, JSON] = field(default_factory=dict[str, JSON], repr=False)
 
     @classmethod
@@ -192,6 +194,7 @@ class ChatCompletionResponse:
             choices=[ChatCompletionChoice.from_dict(choice) for choice in choices],
             usage=UsageInfo.from_dict(mapping(rest.pop("usage", None))),
             system_fingerprint=optional_text(rest.pop("system_fingerprint", None)),
+            metadata=mapping(rest.pop("metadata", None)) or None,
             extra=rest,
         )
 

@@ -184,7 +184,7 @@ class Choice(Answer):
 class ChatResponse(Answer):
     """A completion; `created` is in seconds since 1970.
 
-    `metadata` is where some servers tell of credits; `system_fingerprint` is the
+    `metadata` is where some servers tell of credits, and chatloom where the answer stands; `system_fingerprint` is the
     conversation's id where a chatloom server answers.
     """
 
@@ -214,7 +214,10 @@ class ChunkChoice(Answer):
 
 
 class ChatChunk(Answer):
-    """One piece of a streamed answer; one without choices may tell the `usage`."""
+    """One piece of a streamed answer; one without choices may tell the `usage`.
+
+    The last one's `metadata` says where the answer stands in its conversation.
+    """
 
     id: str = ""
     object: str = "chat.completion.chunk"
@@ -223,6 +226,7 @@ class ChatChunk(Answer):
     choices: list[ChunkChoice] = Field(default_factory=list["ChunkChoice"])
     usage: Usage | None = None
     system_fingerprint: str | None = None
+    metadata: dict[str, JSON] | None = None
 
     @property
     def text(self) -> str:

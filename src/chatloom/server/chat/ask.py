@@ -45,6 +45,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     conversation_id: str | None = None
     branch_id: str | None = None
     parent_id: str | None = None
+    apart: bool = False
+    """Whether it concerns the conversation named, if any, and does not grow it."""
     metadata: dict[str, JSON] = {}
     """Kept with the turn, and with the conversation it starts."""
     attempt_key: str = ""
@@ -56,6 +58,11 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     unread: Unread = "cancel"
     goes_on: bool = False
     """Whether its caller has heard a part of the answer: then it begins nothing."""
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether it grows no conversation."""
+        return self.apart or bool(self.inputs)
 
     @property
     def names_a_place(self) -> bool:

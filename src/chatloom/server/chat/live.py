@@ -12,8 +12,16 @@ import logging
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import replace
 
-from chatloom.server.chat.settling import End, Growing, given_up, outcome_of, settlement_of
+from chatloom.server.chat.settling import (
+    End,
+    Growing,
+    given_up,
+    making_of,
+    outcome_of,
+    settlement_of,
+)
 from chatloom.server.chat.telling import Telling
 from chatloom.server.ids import milliseconds
 from chatloom.server.models.attempts import noting
@@ -145,7 +153,7 @@ class LiveTurn(Telling):
         )
         try:
             settlement, last_words = settlement_of(self._growing, end, journalled=self._journalled)
-            await self._store.settle(settlement)
+            branch_id = await self._store.settle(settlement)
         except Exception:
             _log.exception("turn %s could not be settled as %s", self.id, outcome)
             self.problem = ProviderError("unavailable", "the answer could not be stored")
@@ -153,7 +161,9 @@ class LiveTurn(Telling):
             self._tell(())
             await self._release(self.problem)
         else:
-            self.usage, self.message_id = settlement.usage, settlement.head_id
+            self.usage, self.branch_id = settlement.usage, branch_id or None
+            self.grown = [replace(node, branch_id=branch_id) for node in settlement.nodes]
+            self.making = making_of(settlement)
             self.outcome = outcome
             self._tell(last_words)
 

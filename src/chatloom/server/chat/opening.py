@@ -9,6 +9,7 @@ import msgspec
 
 from chatloom.core.http import JSON
 from chatloom.server.chat.ask import Ask
+from chatloom.server.chat.context import Context
 from chatloom.server.chat.message import Message
 from chatloom.server.chat.place import Place
 from chatloom.server.ids import milliseconds, new_id
@@ -24,15 +25,6 @@ MOST_OF_AN_IMAGE = 50_000
 """Tokens set aside for an image, which the dearest way of counting comes near."""
 FRAME = 8
 """Tokens set aside for what a provider puts around a message, or an input."""
-NOWHERE = Place(
-    conversation_id="",
-    starts_conversation=False,
-    branch_id=None,
-    parent=None,
-    before=[],
-    new=[],
-)
-"""Where what belongs to no conversation goes."""
 
 
 class Terms(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -44,6 +36,7 @@ class Terms(msgspec.Struct, frozen=True, omit_defaults=True):
     metadata: dict[str, JSON] = {}
     inputs: int = 0
     """How many were to be embedded."""
+    context: Context = Context()
 
 
 def prompt_of(ask: Ask, place: Place, resolved: Resolved) -> Prompt:
@@ -62,7 +55,7 @@ def prompt_of(ask: Ask, place: Place, resolved: Resolved) -> Prompt:
 
 def prompt_again(opening: Opening, before: Sequence[Message], new: Sequence[Message]) -> Prompt:
     """What the model of a turn was told that was begun some time ago."""
-    terms = _read_terms(opening.request)
+    terms = read_terms(opening.request)
     return Prompt(
         model=opening.model,
         messages=_led([*before, *new], terms.system_prompt),
@@ -80,7 +73,9 @@ def opening_of(ask: Ask, place: Place, resolved: Resolved, prompt: Prompt) -> Op
     """What is stored before anything is dispatched."""
     most = Usage(most_tokens(prompt), _longest_answer(ask, resolved))
     metadata = {name: masked(value, name) for name, value in ask.metadata.items()}
-    terms = Terms(ask.system_prompt, ask.parameters, ask.extra, metadata, len(ask.inputs))
+    terms = Terms(
+        ask.system_prompt, ask.parameters, ask.extra, metadata, len(ask.inputs), place.context
+    )
     return Opening(
         turn_id=new_id(),
         account_id=ask.account_id,
@@ -110,6 +105,7 @@ def opening_of(ask: Ask, place: Place, resolved: Resolved, prompt: Prompt) -> Op
         band=ask.band,
         request_id=ask.request_id,
         allowance=ask.allowance,
+        apart=ask.apart,
     )
 
 
@@ -175,4 +171,4 @@ def _most_of_part(part: dict[str, JSON]) -> int:
 
 
 _encode = msgspec.json.Encoder().encode
-_read_terms = msgspec.json.Decoder(Terms).decode
+read_terms = msgspec.json.Decoder(Terms).decode

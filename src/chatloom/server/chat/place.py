@@ -11,15 +11,14 @@ no talk.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 
 from chatloom.server.chat.ask import Ask
+from chatloom.server.chat.context import Context, told_behind
 from chatloom.server.chat.message import Message
 from chatloom.server.chat.tree import is_history, path_hashes
 from chatloom.server.ids import is_id, new_id
-from chatloom.server.refusal import invalid, not_found
+from chatloom.server.refusal import Refusal, invalid, not_found
 from chatloom.server.store.contract import Branch, Conversation, Node, Store
 
 
@@ -27,12 +26,26 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where an exchange goes, and what stands before it."""
 
     conversation_id: str
-    starts_conversation: bool
-    branch_id: str | None
+    """Empty for what belongs to no conversation."""
+    starts_conversation: bool = False
+    branch_id: str | None = None
     """The branch that grows; `None` when a new one does."""
-    parent: Node | None
+    parent: Node | None = None
     before: list[Message]
     new: list[Message]
+    context: Context = Context()
+    system_prompt: str | None = None
+    """What leads the conversation, where nothing that is asked does."""
+
+
+def place_apart(ask: Ask) -> Place:
+    """Where goes what grows no tree: nowhere, or beside the conversation it concerns."""
+    return Place(
+        conversation_id=ask.conversation_id or "",
+        branch_id=ask.branch_id,
+        before=[],
+        new=ask.messages,
+    )
 
 
 async def find_place(store: Store, ask: Ask) -> Place:
@@ -43,7 +56,23 @@ async def find_place(store: Store, ask: Ask) -> Place:
     if conversation is None:
         return _beginning(ask.messages)
     parent, branch = await _named(store, ask, conversation)
-    return await _behind(store, conversation.id, branch, parent, ask.messages)
+    before, context = list[Message](), Context()
+    if parent is not None:
+        before, context = await told_behind(store, ask.account_id, branch, parent, ask.messages)
+    return Place(
+        conversation_id=conversation.id,
+        branch_id=branch.id if branch else None,
+        parent=parent,
+        before=before,
+        new=ask.messages,
+        context=context,
+        system_prompt=_lead(ask, conversation),
+    )
+
+
+def _lead(ask: Ask, conversation: Conversation) -> str | None:
+    is_led = ask.system_prompt or any(one.role == "system" for one in ask.messages)
+    return None if is_led else conversation.defaults.system_prompt
 
 
 async def _conversation(store: Store, ask: Ask) -> Conversation | None:
@@ -75,21 +104,30 @@ async def _named(
     store: Store, ask: Ask, conversation: Conversation
 ) -> tuple[Node | None, Branch | None]:
     """The node to go on from, and the branch that moves."""
-    branches = await store.branches(conversation.id)
-    branch: Branch | None = branches[0]
-    if ask.branch_id is not None:
-        branch = next((one for one in branches if one.id == ask.branch_id), None)
-        if branch is None:
-            raise not_found("branch")
-    assert branch is not None
+    if ask.branch_id is None:
+        branch = await store.main_branch(conversation.id)
+    else:
+        branch = await store.branch(conversation.id, ask.branch_id)
+    if branch is None or branch.deleted_at is not None:
+        raise not_found("branch")
     head = branch.head_id
     if ask.parent_id is not None and ask.parent_id != head:
         head = ask.parent_id
         branch = await store.branch_at(conversation.id, head)
+    elif not branch.active:
+        raise Refusal(
+            "conflict",
+            "this branch is not active; activate it, or fork it",
+            code="branch_inactive",
+            repeatable=False,
+        )
     if head is None:
         return None, branch
     node = await store.node(ask.account_id, head)
-    if node is None or node.conversation_id != conversation.id or node.deleted_at is not None:
+    if node is None or node.conversation_id != conversation.id:
+        raise not_found("message")
+    is_named = ask.parent_id is not None
+    if is_named and (node.deleted_at is not None or not await store.keeps(node)):
         raise not_found("message")
     return node, branch
 
@@ -120,14 +158,13 @@ async def _along_history(store: Store, ask: Ask, conversation: Conversation | No
     id = parent.conversation_id if parent is not None else named
     assert id is not None
     branch = await store.branch_at(id, parent.id if parent else None)
-    new = ask.messages[lowest:]
     return Place(
         conversation_id=id,
-        starts_conversation=False,
         branch_id=branch.id if branch else None,
         parent=parent,
         before=ask.messages[:lowest],
-        new=new,
+        new=ask.messages[lowest:],
+        context=Context(messages=lowest),
     )
 
 
@@ -136,25 +173,6 @@ def _beginning(messages: list[Message]) -> Place:
         conversation_id=new_id(),
         starts_conversation=True,
         branch_id=new_id(),
-        parent=None,
         before=[],
-        new=messages,
-    )
-
-
-async def _behind(
-    store: Store,
-    conversation_id: str,
-    branch: Branch | None,
-    parent: Node | None,
-    messages: list[Message],
-) -> Place:
-    path: Sequence[Node] = await store.path(parent.id) if parent else ()
-    return Place(
-        conversation_id=conversation_id,
-        starts_conversation=False,
-        branch_id=branch.id if branch else None,
-        parent=parent,
-        before=[node.message for node in path if node.deleted_at is None],
         new=messages,
     )

@@ -21,6 +21,7 @@ from chatloom.server.models.driver import (
     Usage,
 )
 from chatloom.server.store.contract import Attempt, Node, Opening, Outcome, Settlement
+from chatloom.server.store.trees import Making
 
 REPLAY_MILLISECONDS = 24 * 3600 * 1000
 
@@ -85,7 +86,8 @@ def settlement_of(
     if end.is_whole:
         last_words += [Finish(reason, index) for index, reason in _finished(end)]
         last_words += [usage] if usage is not None else []
-    keeps = bool(opening.conversation_id) and (end.answer.said_something or end.is_whole)
+    grows = bool(opening.conversation_id) and not opening.apart
+    keeps = grows and (end.answer.said_something or end.is_whole)
     nodes, answers = _nodes(growing, end.answer, usage) if keeps else ([], [])
     now = milliseconds()
     settlement = Settlement(
@@ -94,7 +96,8 @@ def settlement_of(
         problem=end.problem.message if end.problem else end.stopped,
         problem_kind=end.problem.kind if end.problem else None,
         served_model=end.answer.served_model or growing.prompt.model,
-        nodes=[*nodes, *answers],
+        nodes=[*nodes, *answers[:1]],
+        alternatives=answers[1:],
         head_id=answers[0].id if answers else None,
         title=_title(growing.new),
         usage=usage,
@@ -110,6 +113,24 @@ def settlement_of(
         ended_at=now,
     )
     return settlement, last_words
+
+
+def making_of(settlement: Settlement) -> Making:
+    """How an answer came about that is just settled."""
+    opening = settlement.opening
+    return Making(
+        turn_id=opening.turn_id,
+        protocol=opening.protocol,
+        model=opening.model,
+        served_model=settlement.served_model,
+        outcome=settlement.outcome,
+        usage=settlement.usage,
+        cost=settlement.cost,
+        priced=opening.price is not None,
+        started_at=opening.started_at,
+        ended_at=settlement.ended_at,
+        request=opening.request,
+    )
 
 
 def given_up(growing: Growing, problem: ProviderError, *, journalled: bool) -> Settlement:

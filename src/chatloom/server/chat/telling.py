@@ -10,7 +10,8 @@ import msgspec
 
 from chatloom.server.chat.answer import Answer
 from chatloom.server.models.driver import Delta, ProviderError, Usage
-from chatloom.server.store.contract import Outcome, Turn
+from chatloom.server.store.contract import Node, Outcome, Turn
+from chatloom.server.store.trees import Making
 
 MOST_AT_ONCE = 128
 """Deltas a reader is handed in one batch, however far he lags behind."""
@@ -56,25 +57,36 @@ class Telling:
         """Whether it was the server that stopped, and nobody's wish."""
         self.usage: Usage | None = None
         """What is charged, once it is settled; `None` for nothing."""
-        self.message_id: str | None = None
-        """The answer's place in the tree, once it is settled and has one."""
+        self.branch_id: str | None = None
+        """The branch that it concerns, once it is settled."""
+        self.grown: Sequence[Node] = ()
+        """What its branch gained, once it is settled: the question, then the answer."""
+        self.making: Making | None = None
+        """How its answer came about, once it is settled."""
         self._model = model
         self._readers: set[Reader] = set()
         self._present = 0  # of them: who surely are there
 
     @classmethod
-    def past(cls, turn: Turn, deltas: bytes) -> Self:
+    def past(
+        cls, turn: Turn, deltas: bytes, grown: Sequence[Node] = (), making: Making | None = None
+    ) -> Self:
         """A settled turn, told again from what was stored of it."""
         telling = cls(turn.id, turn, turn.served_model or turn.model)
         telling.said = _read_deltas(deltas)
         telling.answer.add(telling.said)
         telling.outcome, telling.usage = turn.outcome, turn.usage
-        telling.message_id = turn.message_id
+        telling.branch_id, telling.grown, telling.making = turn.branch_id, grown, making
         if turn.outcome == "cancelled":
             telling.stopped = turn.problem
         elif telling.failed:
             telling.problem = ProviderError(turn.problem_kind or "unavailable", turn.problem or "")
         return telling
+
+    @property
+    def message_id(self) -> str | None:
+        """The answer's place in the tree, once it is settled and has one."""
+        return self.grown[-1].id if self.grown else None
 
     @property
     def served_model(self) -> str:

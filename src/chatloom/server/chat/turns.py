@@ -10,16 +10,17 @@ import msgspec
 
 from chatloom.server.chat.ask import Ask
 from chatloom.server.chat.live import LiveTurn
-from chatloom.server.chat.opening import NOWHERE, opening_of, prompt_of
-from chatloom.server.chat.place import Place, find_place
+from chatloom.server.chat.opening import opening_of, prompt_of
+from chatloom.server.chat.place import Place, find_place, place_apart
 from chatloom.server.chat.recovery import recovered, unrecovered
 from chatloom.server.chat.settling import Growing, never_asked
 from chatloom.server.chat.telling import Telling
 from chatloom.server.models.driver import Prompt, ProviderError
 from chatloom.server.models.registry import Registry, UnknownModel
-from chatloom.server.refusal import Refusal, invalid, not_found
+from chatloom.server.refusal import Refusal, invalid, key_reused, not_found
 from chatloom.server.store.contract import (
     KeyTaken,
+    Node,
     Opening,
     Repetition,
     Settlement,
@@ -127,7 +128,9 @@ class Turns:
     async def _begin(self, ask: Ask) -> LiveTurn:
         self._check_open()
         resolved = self._registry.resolve(ask.model)
-        place = NOWHERE if ask.inputs else await find_place(self._store, ask)
+        place = place_apart(ask) if ask.is_apart else await find_place(self._store, ask)
+        if place.system_prompt is not None:
+            ask = msgspec.structs.replace(ask, system_prompt=place.system_prompt)
         prompt = prompt_of(ask, place, resolved)
         resolved.driver.check(prompt)
         opening = opening_of(ask, place, resolved, prompt)
@@ -187,11 +190,25 @@ class Turns:
         deltas = await self._store.replay(turn.id)
         if deltas is None:
             raise Refusal("gone", "what was said in this turn is forgotten", code="replay_expired")
+        grown, making = await self._grown(turn), await self._store.makings([turn.id])
+        about = (turn, deltas, grown, making.get(turn.id))
         if len(deltas) > _LONG:
-            telling = await asyncio.to_thread(Telling.past, turn, deltas)
+            telling = await asyncio.to_thread(Telling.past, *about)
         else:
-            telling = Telling.past(turn, deltas)
+            telling = Telling.past(*about)
         return self._past_turns.setdefault(turn.id, telling)
+
+    async def _grown(self, turn: Turn) -> list[Node]:
+        """What a settled turn added to its branch, the answer last."""
+        grown: list[Node] = []
+        id = turn.message_id
+        while id is not None:
+            node = await self._store.node(turn.account_id, id)
+            if node is None or node.turn_id != turn.id:
+                break
+            grown.append(node)
+            id = node.parent_id
+        return grown[::-1]
 
 
 _LONG = 500_000
@@ -208,12 +225,7 @@ class _Claim:
 
 def _check_same(repetition: Repetition, body_digest: bytes | None) -> None:
     if repetition.body_digest != body_digest:
-        raise Refusal(
-            "unprocessable",
-            "this Idempotency-Key came with another request before; use a new one",
-            code="idempotency_key_reused",
-            repeatable=False,
-        )
+        raise key_reused()
 
 
 def _unknown_event() -> Refusal:

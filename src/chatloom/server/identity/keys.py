@@ -120,8 +120,8 @@ class Identity:
             return found
         return key
 
-    async def mint(self, wanted: NewKey, deed: Deed) -> tuple[Key, Secret]:
-        """Make a key as *wanted*, and tell the audit log so. Raises `Refusal`."""
+    async def mint(self, wanted: NewKey, deed: Deed | None) -> tuple[Key, Secret]:
+        """Make a key as *wanted*, and tell the audit log so, if so it is. Raises `Refusal`."""
         check_scopes(wanted.scopes)
         if wanted.parent is not None:
             check_descendant(wanted.parent, wanted)
@@ -151,7 +151,8 @@ class Identity:
             hint=hint,
             unread=wanted.unread,
         )
-        deed = replace(deed, resource_id=key.id, account_id=account_id)
+        if deed is not None:
+            deed = replace(deed, resource_id=key.id, account_id=account_id)
         try:
             await self._store.add_key(key, _secret(key, digest, hint), deed)
         except AncestorRevoked:

@@ -8,7 +8,7 @@ from typing import TypeAlias, cast
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from chatloom.core.event_stream import HEARTBEAT, encode_event
 from chatloom.core.http import JSON
@@ -186,6 +186,19 @@ def completion_of(turn: Telling) -> wire.Completion:
         choices=[_choice(index, choice) for index, choice in turn.answer.ordered()],
         usage=usage_of(turn.usage),
         system_fingerprint=turn.about.conversation_id,
+        metadata=place_of(turn),
+    )
+
+
+def place_of(turn: Telling) -> wire.AnswerPlace | UnsetType:
+    """Where a settled turn's answer stands, for who wants to go on from there."""
+    if not turn.grown or turn.branch_id is None:
+        return UNSET
+    return wire.AnswerPlace(
+        conversation_id=turn.about.conversation_id,
+        branch_id=turn.branch_id,
+        message_id=turn.grown[-1].id,
+        parent_message_id=turn.grown[-1].parent_id or UNSET,
     )
 
 
@@ -292,6 +305,8 @@ class ChunkWriter:
         data = self._head + _encode(choices)
         if usage is not None:
             data += b',"usage":' + _encode(usage)
+            if (place := place_of(self._turn)) is not UNSET:
+                data += b',"metadata":' + _encode(place)
         return encode_event(data + b"}", id=str(number or self._number))
 
     def _addition(self, delta: Text | Reasoning | Refusal | ToolCall) -> wire.ChunkChoice:

@@ -16,6 +16,7 @@ from chatloom.server.identity.tiers import Tiers
 from chatloom.server.models.driver import ProblemKind, ProviderError
 from chatloom.server.models.registry import UnknownModel
 from chatloom.server.protocols.anthropic.errors import anthropic_error
+from chatloom.server.protocols.chatroutes.errors import chatroutes_error
 from chatloom.server.protocols.moments import iso
 from chatloom.server.protocols.openai_errors import openai_error
 from chatloom.server.refusal import Kind, Refusal
@@ -23,6 +24,7 @@ from chatloom.server.routes import Owner
 from chatloom.server.store.spending import BudgetExceeded, Concern
 from chatloom.wire.anthropic import MessageError
 from chatloom.wire.chatloom import Money
+from chatloom.wire.chatroutes import Failure
 from chatloom.wire.openai import ErrorBody
 
 STATUS: Mapping[Kind, int] = {
@@ -144,6 +146,7 @@ def _chatserver(refusal: Refusal) -> object:
 Envelope: TypeAlias = Callable[[Refusal], object]
 
 _ENVELOPES: Mapping[Owner, Envelope] = {
+    "chatroutes": chatroutes_error,
     "chatserver": _chatserver,
     "zaguan": _chatserver,
     "anthropic": anthropic_error,
@@ -151,6 +154,7 @@ _ENVELOPES: Mapping[Owner, Envelope] = {
 }
 
 ERROR_BODIES: Mapping[Owner, type] = {
+    "chatroutes": Failure,
     "chatserver": ErrorBody,
     "zaguan": ErrorBody,
     "anthropic": MessageError,
@@ -163,6 +167,7 @@ _OWNERS: tuple[tuple[str, Owner], ...] = (
     ("/v1/", "chatserver"),
     ("/atoms/", "chatserver"),
     ("/api/v1/platform/", "chatserver"),
+    ("/api/v1/", "chatroutes"),
 )
 """Whose an address is that is not in the table, by how it begins."""
 
@@ -170,7 +175,7 @@ _OWNERS: tuple[tuple[str, Owner], ...] = (
 def owner_of(path: str) -> Owner:
     """Whose words an error at an unknown *path* is told in."""
     for start, owner in _OWNERS:
-        if path.startswith(start):
+        if path.startswith(start) or path == start.rstrip("/"):
             return owner
     return "chatloom"
 

@@ -9,8 +9,10 @@ from msgspec.structs import replace
 
 from chatloom.server.call import Call
 from chatloom.server.chat.ask import Ask
+from chatloom.server.ids import milliseconds
 from chatloom.server.refusal import invalid
 from chatloom.server.store.contract import Repetition
+from chatloom.server.store.trees import Repeatable
 
 HEADER = "idempotency-key"
 LONGEST_KEY = 255
@@ -34,19 +36,48 @@ def repeatable(call: Call, ask: Ask) -> Ask:
     what terms, nor how its answer is wanted. Raises `Refusal` for an idempotency key that
     can be none.
     """
-    key = call.headers.get(HEADER)
+    key = _checked_key(call)
     if key is None:
         return ask
-    if not is_key(key):
+    asked = replace(ask, **_NOT_ASKED)
+    body = hashlib.sha256(_sorted(asked)).digest()
+    return replace(ask, repetition=Repetition(_digest(call, key), body))
+
+
+def repeatable_making(call: Call, wanted: object) -> Repeatable | None:
+    """What tells a repetition of a request that makes *wanted*, where it came with a key.
+
+    Raises `Refusal` for an idempotency key that can be none.
+    """
+    key = _checked_key(call)
+    if key is None:
+        return None
+    return Repeatable(
+        account_id=call.key.account_id,
+        key_digest=_digest(call, key),
+        body_digest=hashlib.sha256(_sorted([call.scope["path"], wanted])).digest(),
+        expires_at=milliseconds() + _KNOWN_MILLISECONDS,
+    )
+
+
+def _checked_key(call: Call) -> str | None:
+    key = call.headers.get(HEADER)
+    if key is not None and not is_key(key):
         raise invalid(
             f"an Idempotency-Key has 1 to {LONGEST_KEY} printable ASCII characters, once",
             code="invalid_idempotency_key",
         )
-    asked = replace(ask, **_NOT_ASKED)
-    body = hashlib.sha256(_sorted(asked)).digest()
+    return key
+
+
+def _digest(call: Call, key: str) -> bytes:
     # A key of one end user shares no names with others': it could try theirs, or take them.
-    name = f"{ask.end_user}\n{key}" if ask.is_bound else key
-    return replace(ask, repetition=Repetition(hashlib.sha256(name.encode()).digest(), body))
+    owner = call.key.owner
+    name = key if owner is None else f"{owner}\n{key}"
+    return hashlib.sha256(name.encode()).digest()
+
+
+_KNOWN_MILLISECONDS = 24 * 3600 * 1000
 
 
 _NOT_ASKED: dict[str, object] = {

@@ -52,25 +52,38 @@ async def answer(call: Call, ask: Ask, voice: Voice) -> Reply | StreamedReply:
 
     Raises `Refusal`, also for a turn that failed.
     """
-    ask = repeatable(call, on_the_terms_of(call, ask))
-    ask = replace(ask, goes_on=_heard(call) != 0)
-    try:
-        turn, repeated = await call.services.turns.begin(ask)
-    except UnknownModel as error:
-        raise unknown_model(error) from error
-    except ProviderError as error:
-        raise refusal_of(error) from error
-    except BudgetExceeded as error:
-        raise over_budget(error, call.services.tiers, ask) from error
     if ask.streamed:
+        turn, repeated = await _begin(call, replace(ask, goes_on=_heard(call) != 0))
         return await stream(call, turn, voice, ask.told_as, repeated=repeated)
+    turn, repeated = await whole(call, ask)
+    return Reply(msgspec.json.encode(voice.whole(turn)), headers=headers_of(turn, repeated))
+
+
+async def whole(call: Call, ask: Ask) -> tuple[Telling, bool]:
+    """Take a turn to its end; the second value says whether this request began it before.
+
+    Raises `Refusal`, also for a turn that failed.
+    """
+    turn, repeated = await _begin(call, replace(ask, goes_on=_heard(call) != 0))
     reader = call.reader(turn)
     await reader.end()
     if reader.has_left:
         raise BrokenOff
     if turn.failed:
         raise failure_of(turn)
-    return Reply(msgspec.json.encode(voice.whole(turn)), headers=_headers(turn, repeated))
+    return turn, repeated
+
+
+async def _begin(call: Call, ask: Ask) -> tuple[Telling, bool]:
+    ask = repeatable(call, on_the_terms_of(call, ask))
+    try:
+        return await call.services.turns.begin(ask)
+    except UnknownModel as error:
+        raise unknown_model(error) from error
+    except ProviderError as error:
+        raise refusal_of(error) from error
+    except BudgetExceeded as error:
+        raise over_budget(error, call.services.tiers, ask) from error
 
 
 def on_the_terms_of(call: Call, ask: Ask) -> Ask:
@@ -108,10 +121,11 @@ async def stream(
     await reader.word(FIRST_WORD)
     if turn.failed and not turn.said:
         raise failure_of(turn)
-    return StreamedReply(voice.stream(turn, reader, after, told_as), _headers(turn, repeated))
+    return StreamedReply(voice.stream(turn, reader, after, told_as), headers_of(turn, repeated))
 
 
-def _headers(turn: Telling, repeated: bool) -> list[tuple[bytes, bytes]]:
+def headers_of(turn: Telling, repeated: bool) -> list[tuple[bytes, bytes]]:
+    """What an answer's head says of its turn."""
     headers = [(b"x-chatloom-turn", turn.id.encode())]
     if repeated:
         headers.append((b"idempotent-replayed", b"true"))

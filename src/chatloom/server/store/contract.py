@@ -16,7 +16,9 @@ from chatloom.server.chat.message import Message
 from chatloom.server.models.driver import Price, ProblemKind, Usage
 from chatloom.server.store.administration import Administration
 from chatloom.server.store.keys import Keys, Unread
+from chatloom.server.store.people import People
 from chatloom.server.store.spending import Allowance, Spending
+from chatloom.server.store.trees import ContextMode, Defaults, Trees
 
 Outcome: TypeAlias = Literal[
     "complete",
@@ -49,10 +51,16 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: int
     last_message_at: int | None
     archived: bool
+    branch_count: int = 1
+    defaults: Defaults = Defaults()
 
 
 class Branch(msgspec.Struct, frozen=True, kw_only=True):
-    """A name for a path in a conversation."""
+    """A name for a path in a conversation.
+
+    Tokens and cost are those of the turns that said its own messages: the chain from behind the
+    message it was forked from to its head.
+    """
 
     id: str
     conversation_id: str
@@ -61,7 +69,23 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True):
     parent_branch_id: str | None
     forked_from_id: str | None
     is_main: bool
-    active: bool
+    active: bool = True
+    description: str | None = None
+    context_mode: ContextMode = "FULL"
+    created_at: int
+    updated_at: int
+    head_depth: int = 0
+    fork_depth: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost: int = 0
+    merged_head_id: str | None = None
+    """Its head when it was last merged."""
+    merged_into_id: str | None = None
+    merged_by_id: str | None = None
+    """The merge node; `None` where none was needed."""
+    merged_at: int | None = None
+    deleted_at: int | None = None
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +103,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     answered: bool
     """Whether it, or a node before it, was said here and not merely told to us."""
     deleted_at: int | None = None
+    branch_id: str | None = None
+    """The branch it belongs to, once it is stored."""
 
 
 class Repetition(msgspec.Struct, frozen=True):
@@ -147,6 +173,8 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     """What its account may spend; `None` for no limit."""
     asked: bytes = b""
     """JSON: what else is needed to settle the turn after a crash; kept until it is settled."""
+    apart: bool = False
+    """Whether it concerns its conversation and does not grow it: a summary, say."""
 
 
 class Unfinished(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,7 +195,9 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     problem_kind: ProblemKind | None
     served_model: str | None
     nodes: list[Node]
-    """What the tree gains; empty when nothing was said."""
+    """What the branch gains; empty when nothing was said."""
+    alternatives: list[Node] = []
+    """Further answers to the same question; each begins a branch of its own."""
     head_id: str | None
     """The node the branch goes on from."""
     title: str
@@ -198,6 +228,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     key_id: str
     end_user: str | None
     conversation_id: str
+    branch_id: str | None
     parent_id: str | None
     message_id: str | None
     protocol: str
@@ -240,7 +271,7 @@ class Health(msgspec.Struct, frozen=True):
     """Worth knowing, and no damage."""
 
 
-class Store(Keys, Spending, Administration, Protocol):
+class Store(Keys, People, Spending, Administration, Trees, Protocol):
     """Keeps everything. Reads and writes of one account never see another's."""
 
     async def open_turn(self, opening: Opening) -> int | None:
@@ -255,8 +286,12 @@ class Store(Keys, Spending, Administration, Protocol):
         """Add deltas to a turn's journal; *last* is the number of the last of them."""
         ...
 
-    async def settle(self, settlement: Settlement) -> bool:
-        """End a turn, durably: tree, ledger, journal. False when it was settled before."""
+    async def settle(self, settlement: Settlement) -> str | None:
+        """End a turn, durably: tree, ledger, journal.
+
+        Returns the branch that it concerns: the one it was to grow, a new one where somebody
+        else has grown that meanwhile, "" for none. `None` when it was settled before.
+        """
         ...
 
     async def turn(self, account_id: str, id: str) -> Turn | None: ...
@@ -299,7 +334,7 @@ class Store(Keys, Spending, Administration, Protocol):
         ...
 
     async def branch_at(self, conversation_id: str, head_id: str | None) -> Branch | None:
-        """A branch whose head this is, preferably the main one."""
+        """An active branch whose head this is, preferably the main one."""
         ...
 
     async def node(self, account_id: str, id: str) -> Node | None: ...

@@ -39,8 +39,8 @@ async def list_sessions(call: Call) -> Reply:
 async def get_session(call: Call) -> Reply:
     """Answer ``GET /atoms/chat/sessions/{session_id}``, with the messages of its main branch."""
     found, store = await _named(call), call.services.store
-    main = (await store.branches(found.id))[0]
-    path = await store.path(main.head_id) if main.head_id else []
+    main = await store.main_branch(found.id)
+    path = await store.path(main.head_id) if main is not None and main.head_id else []
     kept = [node for node in path if node.deleted_at is None]
     messages = [_message(node, index) for index, node in enumerate(kept)]
     return json_reply(wire.SessionDetail(_session(found), messages))

@@ -1,9 +1,10 @@
 -- name: every_node
 SELECT m.id, m.conversation_id, m.parent_id, m.depth, m.body, m.hash, m.turn_id, m.tokens,
-       m.created_at, m.answered, m.deleted_at, p.hash, p.depth,
+       m.created_at, m.answered, m.deleted_at, m.branch_id, p.hash, p.depth,
        (SELECT json_group_array(hex(other.hash)) FROM (
             SELECT o.hash FROM merge g JOIN message o ON o.id = g.other_id
-            WHERE g.message_id = m.id AND g.position = 0) other)
+            WHERE g.conversation_id = m.conversation_id AND g.message_id = m.id
+            ORDER BY g.position) other)
 FROM message m LEFT JOIN message p ON p.id = m.parent_id;
 
 -- name: every_open_turn
@@ -91,7 +92,7 @@ SELECT 'replay', r.turn_id, 'its turn is unknown or still open'
 FROM replay r LEFT JOIN turn t ON t.id = r.turn_id WHERE t.outcome IS NULL
 UNION ALL
 SELECT 'replay', turn_id, 'what was said cannot be read' FROM replay
-WHERE NOT json_valid(CAST(deltas AS TEXT))
+WHERE deltas <> x'' AND NOT json_valid(CAST(deltas AS TEXT))
 UNION ALL
 SELECT 'journal', j.turn_id, 'its turn is settled or unknown'
 FROM (SELECT DISTINCT turn_id FROM journal) j LEFT JOIN turn t ON t.id = j.turn_id
@@ -108,13 +109,57 @@ WHERE (l.account_id, l.key_id, l.end_user, l.organization)
 UNION ALL
 SELECT 'conversation', c.id, 'it has ' || c.message_count || ' messages by its own count, not ' || n
 FROM conversation c JOIN (
-    SELECT conversation_id, count(*) AS n FROM message GROUP BY conversation_id
+    SELECT conversation_id, sum(deleted_at IS NULL) AS n FROM message GROUP BY conversation_id
 ) m ON m.conversation_id = c.id WHERE c.message_count <> n
 UNION ALL
 SELECT 'conversation', c.id, 'its cost is not what its turns cost'
 FROM conversation c JOIN (
     SELECT conversation_id, total(cost) AS n FROM turn GROUP BY conversation_id
 ) t ON t.conversation_id = c.id WHERE c.cost <> n
+UNION ALL
+SELECT 'conversation', c.id, 'it has ' || c.branch_count || ' branches by its own count, not ' || n
+FROM conversation c JOIN (
+    SELECT conversation_id, sum(deleted_at IS NULL) AS n FROM branch GROUP BY conversation_id
+) b ON b.conversation_id = c.id WHERE c.branch_count <> n
+UNION ALL
+SELECT 'branch', b.id, 'its cost is not what its turns cost'
+FROM branch b LEFT JOIN (
+    SELECT conversation_id, branch_id, total(cost) AS n FROM turn
+    WHERE outcome IS NOT NULL AND conversation_id <> '' GROUP BY conversation_id, branch_id
+) t ON t.conversation_id = b.conversation_id AND t.branch_id = b.id WHERE b.cost <> coalesce(n, 0)
+UNION ALL
+SELECT 'message', m.id, 'its branch is missing, or of another conversation'
+FROM message m LEFT JOIN branch b ON b.conversation_id = m.conversation_id AND b.id = m.branch_id
+WHERE b.id IS NULL
+UNION ALL
+-- A branch's own messages are a chain: each stands behind another one of it, but for the first,
+-- which stands behind the message that the branch was forked from.
+SELECT 'message', m.id, 'it stands behind another branch than its own was forked from'
+FROM message m JOIN branch b ON b.conversation_id = m.conversation_id AND b.id = m.branch_id
+    LEFT JOIN message p ON p.id = m.parent_id
+WHERE p.branch_id IS NOT m.branch_id AND b.forked_from_id IS NOT m.parent_id
+UNION ALL
+SELECT 'branch', b.id, 'its own messages do not end at its head'
+FROM branch b LEFT JOIN message h ON h.id = b.head_id LEFT JOIN message f ON f.id = b.forked_from_id
+    LEFT JOIN (SELECT conversation_id, branch_id, count(*) AS n FROM message
+               GROUP BY conversation_id, branch_id) own
+        ON own.conversation_id = b.conversation_id AND own.branch_id = b.id
+WHERE coalesce(h.depth, 0) - coalesce(f.depth, 0) <> coalesce(n, 0)
+    OR (n > 0 AND h.branch_id <> b.id)
+UNION ALL
+SELECT 'branch', b.id, 'the message it was forked from belongs to another branch than its parent'
+FROM branch b JOIN message f ON f.id = b.forked_from_id
+WHERE f.branch_id IS NOT b.parent_branch_id
+UNION ALL
+SELECT 'merge', g.message_id, 'it names a message that is not of its conversation'
+FROM merge g LEFT JOIN message m ON m.id = g.message_id AND m.conversation_id = g.conversation_id
+    LEFT JOIN message o ON o.id = g.other_id AND o.conversation_id = g.conversation_id
+WHERE m.id IS NULL OR o.id IS NULL
+UNION ALL
+SELECT 'checkpoint', c.id, 'its anchor is not a message of its conversation'
+FROM checkpoint c LEFT JOIN message m
+    ON m.id = c.anchor_id AND m.conversation_id = c.conversation_id AND m.depth = c.anchor_depth
+WHERE m.id IS NULL
 UNION ALL
 SELECT 'ledger', turn_id, 'its account had spent another sum before it'
 FROM (

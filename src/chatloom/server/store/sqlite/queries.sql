@@ -74,8 +74,9 @@ SELECT max(number) FROM (
 
 -- name: revoke_key
 UPDATE api_key SET revoked_at = ?1
-WHERE revoked_at IS NULL AND (id = ?2
-    OR EXISTS (SELECT 1 FROM json_each(ancestors) WHERE value = ?2));
+WHERE account_id = (SELECT account_id FROM api_key WHERE id = ?2)
+    AND revoked_at IS NULL
+    AND (id = ?2 OR EXISTS (SELECT 1 FROM json_each(ancestors) WHERE value = ?2));
 
 -- name: expire_secrets
 UPDATE api_secret SET expires_at = min(coalesce(expires_at, ?1), ?1) WHERE key_id = ?2;
@@ -89,21 +90,38 @@ SELECT id, prompt, completion, cached FROM price WHERE model = ? ORDER BY id DES
 -- name: add_price
 INSERT INTO price (model, prompt, completion, cached, valid_from) VALUES (?, ?, ?, ?, ?);
 
--- name: add_branch
-INSERT INTO branch (id, conversation_id, name, head_id, parent_branch_id, forked_from_id, is_main,
-                    created_at, updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+-- name: add_sibling
+INSERT INTO branch (id, conversation_id, name, head_id, parent_branch_id, forked_from_id,
+                    context_mode, created_at, updated_at, tokens_in, tokens_out, cost)
+SELECT ?1, ?2, ?3 || ' ' || (SELECT branch_count + 1 FROM conversation WHERE id = ?2), ?4, ?5, ?6,
+       coalesce((SELECT context_mode FROM branch WHERE conversation_id = ?2 AND id = ?5), 'FULL'),
+       ?7, ?7, ?8, ?9, ?10;
+
+-- name: count_branch
+UPDATE conversation SET branch_count = branch_count + ? WHERE id = ?;
 
 -- name: add_main_branch
-INSERT INTO branch (id, conversation_id, name, head_id, is_main, created_at, updated_at)
-VALUES (?, ?, 'main', ?, 1, ?, ?);
+INSERT INTO branch (id, conversation_id, name, head_id, is_main, created_at, updated_at, tokens_in,
+                    tokens_out, cost)
+VALUES (?, ?, 'main', ?, 1, ?, ?, ?, ?, ?);
+
+-- name: branch_of_message
+SELECT branch_id FROM message WHERE id = ?;
+
+-- name: turn_on_branch
+UPDATE turn SET branch_id = ? WHERE id = ?;
+
+-- name: charge_branch
+UPDATE branch SET tokens_in = tokens_in + ?3, tokens_out = tokens_out + ?4, cost = cost + ?5
+WHERE conversation_id = ?1 AND id = ?2;
 
 -- name: add_turn
 INSERT INTO turn (id, account_id, key_id, end_user, conversation_id, branch_id, parent_id, protocol,
                   told_as, model, provider, streamed, listed, key_digest, body_digest, price_id,
-                  reserved, started_at, request, metadata, asked, organization, band, request_id)
+                  reserved, started_at, request, metadata, asked, organization, band, request_id,
+                  apart)
 VALUES (?, ?, ?, nullif(?, ''), ?, nullif(?, ''), nullif(?, ''), ?, ?, ?, ?, ?, ?, ?, ?,
-        nullif(?, 0), ?, ?, ?, nullif(?, ''), ?, nullif(?, ''), ?, ?);
+        nullif(?, 0), ?, ?, ?, nullif(?, ''), ?, nullif(?, ''), ?, ?, ?);
 
 -- name: add_reserve
 INSERT INTO ledger (turn_id, kind, account_id, key_id, end_user, amount, price_id, unread,
@@ -200,15 +218,16 @@ VALUES (?, ?, ?, ?, ?, ?, nullif(?, ''));
 
 -- name: add_message
 INSERT INTO message (id, conversation_id, account_id, parent_id, depth, role, body, hash, turn_id,
-                     tokens, created_at, answered)
-VALUES (?, ?, ?, nullif(?, ''), ?, ?, ?, ?, ?, nullif(?, -1), ?, ?);
+                     tokens, created_at, answered, branch_id)
+VALUES (?, ?, ?, nullif(?, ''), ?, ?, ?, ?, nullif(?, ''), nullif(?, -1), ?, ?, ?);
 
 -- name: move_branch
-UPDATE branch SET head_id = ?, updated_at = ?
+UPDATE branch SET head_id = ?, updated_at = ?, tokens_in = tokens_in + ?,
+                  tokens_out = tokens_out + ?, cost = cost + ?
 WHERE conversation_id = ? AND id = ? AND head_id IS nullif(?, '') AND deleted_at IS NULL;
 
--- name: count_branches
-SELECT count(*) FROM branch WHERE conversation_id = ?;
+-- name: any_branch
+SELECT EXISTS (SELECT 1 FROM branch WHERE conversation_id = ?);
 
 -- name: grow_conversation
 INSERT INTO conversation (id, account_id, end_user, listed, title, model, metadata, message_count,
@@ -226,20 +245,24 @@ SET end_user = coalesce(end_user, excluded.end_user),
     last_message_at = excluded.last_message_at;
 
 -- name: charge_conversation
-UPDATE conversation SET cost = cost + ? WHERE id = ?;
+UPDATE conversation SET tokens_in = tokens_in + ?2, tokens_out = tokens_out + ?3, cost = cost + ?4
+WHERE id = ?1;
 
 -- name: keep_conversation
-INSERT INTO conversation (id, account_id, end_user, organization, metadata, cost, created_at,
-                          updated_at)
-SELECT t.conversation_id, t.account_id, t.end_user, t.organization, coalesce(t.metadata, '{}'), ?2,
+INSERT INTO conversation (id, account_id, end_user, organization, metadata, created_at, updated_at)
+SELECT t.conversation_id, t.account_id, t.end_user, t.organization, coalesce(t.metadata, '{}'),
        t.started_at, t.started_at
-FROM turn t WHERE t.conversation_id = ?1 AND t.outcome IS NULL ORDER BY t.id LIMIT 1;
+FROM turn t WHERE t.conversation_id = ?1 AND t.outcome IS NULL
+    AND NOT EXISTS (SELECT 1 FROM conversation WHERE id = ?1)
+ORDER BY t.id LIMIT 1;
 
 -- name: keep_branch
 INSERT INTO branch (id, conversation_id, name, is_main, created_at, updated_at)
 SELECT coalesce(t.branch_id, t.conversation_id), t.conversation_id, 'main', 1, t.started_at,
        t.started_at
-FROM turn t WHERE t.conversation_id = ?1 AND t.outcome IS NULL ORDER BY t.id LIMIT 1;
+FROM turn t WHERE t.conversation_id = ?1 AND t.outcome IS NULL
+    AND NOT EXISTS (SELECT 1 FROM branch WHERE conversation_id = ?1)
+ORDER BY t.id LIMIT 1;
 
 -- name: forget_journal
 DELETE FROM journal WHERE turn_id = ?;
@@ -262,7 +285,7 @@ DELETE FROM replay WHERE turn_id IN (
 -- name: turn
 SELECT id, account_id, key_id, conversation_id, parent_id, message_id, protocol, model,
        served_model, provider, streamed, outcome, problem, usage, reserved, cost, price_id,
-       started_at, first_token_at, ended_at, problem_kind, body_digest, told_as, end_user
+       started_at, first_token_at, ended_at, problem_kind, body_digest, told_as, end_user, branch_id
 FROM turn WHERE account_id = ?1
     AND id = coalesce(?2, (SELECT id FROM turn WHERE account_id = ?1 AND key_digest = ?3));
 
@@ -270,7 +293,7 @@ FROM turn WHERE account_id = ?1
 SELECT t.id, t.account_id, t.key_id, t.end_user, t.conversation_id, t.listed, t.branch_id,
        t.parent_id, t.protocol, t.told_as, t.model, t.provider, t.streamed, t.request, t.asked,
        t.key_digest, t.body_digest, t.price_id, t.reserved, t.started_at, l.unread, p.model,
-       p.prompt, p.completion, p.cached, t.metadata, t.organization, t.band, k.ancestors
+       p.prompt, p.completion, p.cached, t.metadata, t.organization, t.band, k.ancestors, t.apart
 FROM turn t LEFT JOIN api_key k ON k.id = t.key_id LEFT JOIN ledger l ON l.turn_id = t.id AND l.kind = 'reserve'
     LEFT JOIN price p ON p.id = t.price_id
 WHERE t.outcome IS NULL ORDER BY t.id;
@@ -280,19 +303,21 @@ SELECT deltas FROM journal WHERE turn_id = ? ORDER BY last;
 
 -- name: conversation
 SELECT id, account_id, end_user, listed, title, model, metadata, message_count, tokens_in,
-       tokens_out, cost, created_at, updated_at, last_message_at, archived, organization
+       tokens_out, cost, created_at, updated_at, last_message_at, archived, organization,
+       branch_count, defaults
 FROM conversation WHERE id = ? AND account_id = ? AND deleted_at IS NULL;
 
 -- name: conversation_to_be
 SELECT conversation_id, account_id, end_user, 0, NULL, NULL, coalesce(metadata, '{}'), 0, 0, 0, 0,
-       started_at, started_at, NULL, 0, organization
+       started_at, started_at, NULL, 0, organization, 1, '{}'
 FROM turn WHERE conversation_id = ?1 AND account_id = ?2 AND outcome IS NULL
     AND NOT EXISTS (SELECT 1 FROM conversation WHERE id = ?1)
 ORDER BY id LIMIT 1;
 
 -- name: sessions
 SELECT id, account_id, end_user, listed, title, model, metadata, message_count, tokens_in,
-       tokens_out, cost, created_at, updated_at, last_message_at, archived, organization
+       tokens_out, cost, created_at, updated_at, last_message_at, archived, organization,
+       branch_count, defaults
 FROM conversation
 WHERE account_id = ?1 AND end_user = ?2 AND listed AND deleted_at IS NULL AND archived = ?3
 ORDER BY last_message_at DESC, id DESC LIMIT ?4 OFFSET ?5;
@@ -307,39 +332,56 @@ UPDATE conversation SET archived = coalesce(?3, archived), title = coalesce(?4, 
 WHERE id = ?2 AND account_id = ?1 AND deleted_at IS NULL;
 
 -- name: branches
-SELECT id, conversation_id, name, head_id, parent_branch_id, forked_from_id, is_main, active
-FROM branch WHERE conversation_id = ? AND deleted_at IS NULL ORDER BY is_main DESC, id;
+SELECT b.id, b.conversation_id, b.name, b.head_id, b.parent_branch_id, b.forked_from_id, b.is_main,
+       b.active, b.description, b.context_mode, b.created_at, b.updated_at, b.tokens_in,
+       b.tokens_out, b.cost, b.merged_head_id, b.merged_into_id, b.merged_by_id, b.merged_at,
+       b.deleted_at, coalesce(h.depth, 0), coalesce(f.depth, 0)
+FROM branch b LEFT JOIN message h ON h.id = b.head_id LEFT JOIN message f ON f.id = b.forked_from_id
+WHERE b.conversation_id = ? AND b.deleted_at IS NULL ORDER BY b.is_main DESC, b.id;
+
+-- name: branch
+SELECT b.id, b.conversation_id, b.name, b.head_id, b.parent_branch_id, b.forked_from_id, b.is_main,
+       b.active, b.description, b.context_mode, b.created_at, b.updated_at, b.tokens_in,
+       b.tokens_out, b.cost, b.merged_head_id, b.merged_into_id, b.merged_by_id, b.merged_at,
+       b.deleted_at, coalesce(h.depth, 0), coalesce(f.depth, 0)
+FROM branch b LEFT JOIN message h ON h.id = b.head_id LEFT JOIN message f ON f.id = b.forked_from_id
+WHERE b.conversation_id = ? AND b.id = ?;
+
+-- name: main_branch
+SELECT b.id, b.conversation_id, b.name, b.head_id, b.parent_branch_id, b.forked_from_id, b.is_main,
+       b.active, b.description, b.context_mode, b.created_at, b.updated_at, b.tokens_in,
+       b.tokens_out, b.cost, b.merged_head_id, b.merged_into_id, b.merged_by_id, b.merged_at,
+       b.deleted_at, coalesce(h.depth, 0), coalesce(f.depth, 0)
+FROM branch b LEFT JOIN message h ON h.id = b.head_id LEFT JOIN message f ON f.id = b.forked_from_id
+WHERE b.conversation_id = ? AND b.is_main ORDER BY b.id LIMIT 1;
 
 -- name: branch_to_be
-SELECT coalesce(branch_id, conversation_id), conversation_id, 'main', NULL, NULL, NULL, 1, 1
+SELECT coalesce(branch_id, conversation_id), conversation_id, 'main', NULL, NULL, NULL, 1, 1, NULL,
+       'FULL', started_at, started_at, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, 0
 FROM turn WHERE conversation_id = ?1 AND outcome IS NULL
     AND NOT EXISTS (SELECT 1 FROM branch WHERE conversation_id = ?1)
 ORDER BY id LIMIT 1;
 
 -- name: branch_at
-SELECT id, conversation_id, name, head_id, parent_branch_id, forked_from_id, is_main, active
-FROM branch WHERE conversation_id = ? AND head_id IS ? AND deleted_at IS NULL
-ORDER BY is_main DESC, id LIMIT 1;
+SELECT b.id, b.conversation_id, b.name, b.head_id, b.parent_branch_id, b.forked_from_id, b.is_main,
+       b.active, b.description, b.context_mode, b.created_at, b.updated_at, b.tokens_in,
+       b.tokens_out, b.cost, b.merged_head_id, b.merged_into_id, b.merged_by_id, b.merged_at,
+       b.deleted_at, coalesce(h.depth, 0), coalesce(f.depth, 0)
+-- Left to itself, the planner looks at every branch of the conversation.
+FROM branch b INDEXED BY branch_by_head LEFT JOIN message h ON h.id = b.head_id
+    LEFT JOIN message f ON f.id = b.forked_from_id
+WHERE b.conversation_id = ? AND b.head_id IS ? AND b.deleted_at IS NULL AND b.active AND NOT b.is_main
+ORDER BY b.id LIMIT 1;
 
 -- name: node
 SELECT m.id, m.conversation_id, m.parent_id, m.depth, m.body, m.hash, m.turn_id, m.tokens,
-       m.created_at, m.answered, m.deleted_at
+       m.created_at, m.answered, m.deleted_at, m.branch_id
 FROM message m JOIN conversation c ON c.id = m.conversation_id
 WHERE m.id = ? AND m.account_id = ? AND c.deleted_at IS NULL;
 
--- name: path
-WITH RECURSIVE up (id) AS (
-    SELECT ?
-    UNION ALL
-    SELECT m.parent_id FROM up JOIN message m ON m.id = up.id WHERE m.parent_id IS NOT NULL
-)
-SELECT m.id, m.conversation_id, m.parent_id, m.depth, m.body, m.hash, m.turn_id, m.tokens,
-       m.created_at, m.answered, m.deleted_at
-FROM up JOIN message m ON m.id = up.id ORDER BY m.depth;
-
 -- name: find_node
 SELECT m.id, m.conversation_id, m.parent_id, m.depth, m.body, m.hash, m.turn_id, m.tokens,
-       m.created_at, m.answered, m.deleted_at
+       m.created_at, m.answered, m.deleted_at, m.branch_id
 FROM message m JOIN conversation c ON c.id = m.conversation_id
 WHERE m.account_id = ?1 AND m.hash = ?2 AND c.deleted_at IS NULL AND m.deleted_at IS NULL
     AND (m.conversation_id = ?3 OR (?3 IS NULL AND c.end_user IS ?4))

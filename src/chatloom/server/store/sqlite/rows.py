@@ -28,11 +28,13 @@ from chatloom.server.store.contract import (
     Turn,
     Unfinished,
 )
+from chatloom.server.store.trees import Defaults
 
 Row: TypeAlias = tuple[Any, ...]
 
 _read_message = msgspec.json.Decoder(Message).decode
 _read_names = msgspec.json.Decoder(list[str]).decode
+_read_defaults = msgspec.json.Decoder(Defaults).decode
 _read_usage = msgspec.json.Decoder(Usage).decode
 
 
@@ -54,23 +56,25 @@ def node(row: Row) -> Node:
         created_at=row[8],
         answered=bool(row[9]),
         deleted_at=row[10],
+        branch_id=row[11],
     )
 
 
-def of_node(node: Node, opening: Opening) -> Row:
+def of_node(node: Node, account_id: str, branch_id: str) -> Row:
     return (
         node.id,
         node.conversation_id,
-        opening.account_id,
+        account_id,
         node.parent_id or "",
         node.depth,
         node.message.role,
         canonical(node.message).decode(),
         bytearray(node.hash),
-        node.turn_id,
+        node.turn_id or "",
         -1 if node.tokens is None else node.tokens,
         node.created_at,
         int(node.answered),
+        branch_id,
     )
 
 
@@ -92,6 +96,8 @@ def conversation(row: Row) -> Conversation:
         last_message_at=row[13],
         archived=bool(row[14]),
         organization=row[15],
+        branch_count=row[16],
+        defaults=_read_defaults(row[17]),
     )
 
 
@@ -105,7 +111,25 @@ def branch(row: Row) -> Branch:
         forked_from_id=row[5],
         is_main=bool(row[6]),
         active=bool(row[7]),
+        description=row[8],
+        context_mode=row[9],
+        created_at=row[10],
+        updated_at=row[11],
+        tokens_in=row[12],
+        tokens_out=row[13],
+        cost=row[14],
+        merged_head_id=row[15],
+        merged_into_id=row[16],
+        merged_by_id=row[17],
+        merged_at=row[18],
+        deleted_at=row[19],
+        head_depth=row[20],
+        fork_depth=row[21],
     )
+
+
+def usage(told: bytes | None) -> Usage | None:
+    return None if told is None else _read_usage(told)
 
 
 def turn(row: Row) -> Turn:
@@ -123,7 +147,7 @@ def turn(row: Row) -> Turn:
         streamed=bool(row[10]),
         outcome=row[11],
         problem=row[12],
-        usage=None if row[13] is None else _read_usage(row[13]),
+        usage=usage(row[13]),
         reserved=row[14],
         cost=row[15],
         priced=row[16] is not None,
@@ -134,6 +158,7 @@ def turn(row: Row) -> Turn:
         body_digest=row[21],
         told_as=row[22],
         end_user=row[23],
+        branch_id=row[24],
     )
 
 
@@ -167,6 +192,7 @@ def unfinished(row: Row, deltas: list[bytes]) -> Unfinished:
         organization=row[26],
         band=row[27],
         ancestors=tuple(_read_names(row[28] or "[]")),
+        apart=bool(row[29]),
     )
     return Unfinished(opening=opening, price_id=price_id, deltas=deltas)
 
@@ -198,6 +224,7 @@ def of_opening(opening: Opening, price_id: int) -> Row:
         opening.organization or "",
         opening.band,
         opening.request_id,
+        int(opening.apart),
     )
 
 
@@ -241,7 +268,7 @@ def of_growth(settlement: Settlement) -> Row:
         settlement.title,
         settlement.served_model or opening.model,
         _json(opening.metadata),
-        len(settlement.nodes),
+        len(settlement.nodes) + len(settlement.alternatives),
         usage.prompt_tokens if usage else 0,
         usage.completion_tokens if usage else 0,
         settlement.cost,
@@ -260,7 +287,16 @@ def of_main_branch(settlement: Settlement) -> Row:
         settlement.head_id,
         opening.started_at,
         settlement.ended_at,
+        *taken(settlement),
     )
+
+
+def taken(settlement: Settlement) -> tuple[int, int, int]:
+    """What a turn takes, as its branch counts it: tokens in and out, cost."""
+    usage = settlement.usage
+    if usage is None:
+        return 0, 0, settlement.cost
+    return usage.prompt_tokens, usage.completion_tokens, settlement.cost
 
 
 def of_move(settlement: Settlement) -> Row:
@@ -268,6 +304,7 @@ def of_move(settlement: Settlement) -> Row:
     return (
         settlement.head_id,
         settlement.ended_at,
+        *taken(settlement),
         opening.conversation_id,
         opening.branch_id or "",
         opening.parent_id or "",

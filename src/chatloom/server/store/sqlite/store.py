@@ -23,12 +23,14 @@ from chatloom.server.store.sqlite.administration import Administration
 from chatloom.server.store.sqlite.balances import Balances
 from chatloom.server.store.sqlite.check import check
 from chatloom.server.store.sqlite.keys import Keys
+from chatloom.server.store.sqlite.people import People
 from chatloom.server.store.sqlite.places import File, Memory
 from chatloom.server.store.sqlite.spending import Spending
+from chatloom.server.store.sqlite.trees import Trees
 from chatloom.server.store.sqlite.turns import Turns
 
 
-class SQLiteStore(Keys, Spending, Administration):
+class SQLiteStore(Keys, People, Spending, Administration, Trees):
     """Everything in the file at *path*; where that is `None`, in memory, until it is closed.
 
     Short reads happen on the spot, as they cost less than changing threads;
@@ -49,7 +51,7 @@ class SQLiteStore(Keys, Spending, Administration):
     async def append(self, turn_id: str, last: int, deltas: bytes) -> None:
         await self._place.write_with_others(self._turns.append, (turn_id, last, deltas))
 
-    async def settle(self, settlement: Settlement) -> bool:
+    async def settle(self, settlement: Settlement) -> str | None:
         return await self._place.write_with_others(self._turns.settle, settlement, durable=True)
 
     async def turn(self, account_id: str, id: str) -> Turn | None:
@@ -62,7 +64,8 @@ class SQLiteStore(Keys, Spending, Administration):
 
     async def replay(self, turn_id: str) -> bytes | None:
         row = self._one("replay", turn_id)
-        return None if row is None else row[0]
+        # A deleted answer's is empty: its idempotency key stands, and nobody is told again.
+        return row[0] or None if row is not None else None
 
     async def open_turns(self) -> list[Unfinished]:
         def read() -> list[Unfinished]:
@@ -108,7 +111,7 @@ class SQLiteStore(Keys, Spending, Administration):
 
         def write(connection: sqlite3.Connection) -> None:
             if connection.execute(self._sql["conversation_to_be"], (id, account_id)).fetchone():
-                connection.execute(self._sql["keep_conversation"], (id, 0))
+                connection.execute(self._sql["keep_conversation"], (id,))
                 connection.execute(self._sql["keep_branch"], (id,))
             values = (account_id, id, archived, title, told, now)
             connection.execute(self._sql["change_conversation"], values)
@@ -122,27 +125,15 @@ class SQLiteStore(Keys, Spending, Administration):
         return [rows.branch(row) for row in found]
 
     async def branch_at(self, conversation_id: str, head_id: str | None) -> Branch | None:
+        main = await self.main_branch(conversation_id)
+        if main is not None and main.head_id == head_id:
+            return main
         row = self._one("branch_at", conversation_id, head_id)
-        if row is None and head_id is None:
-            row = self._one("branch_to_be", conversation_id)
         return None if row is None else rows.branch(row)
 
     async def node(self, account_id: str, id: str) -> Node | None:
         row = self._one("node", id, account_id)
         return None if row is None else rows.node(row)
-
-    async def path(self, head_id: str) -> list[Node]:
-        depth = self._reader.execute(
-            "SELECT depth FROM message WHERE id = ?", (head_id,)
-        ).fetchone()
-        if depth is None:
-            return []
-        if depth[0] <= _SHORT:
-            return self._path_now(head_id)
-        return await self._place.apart(lambda: self._path_now(head_id))
-
-    def _path_now(self, head_id: str) -> list[Node]:
-        return [rows.node(row) for row in self._reader.execute(self._sql["path"], (head_id,))]
 
     async def find_node(
         self, account_id: str, conversation_id: str | None, end_user: str | None, hash: bytes
@@ -155,6 +146,7 @@ class SQLiteStore(Keys, Spending, Administration):
             connection.execute(self._sql["free_old_keys"], (now, _FORGOTTEN))
             return connection.execute(self._sql["forget_replays"], (now, _FORGOTTEN)).rowcount
 
+        await self.forget_made(now)
         forgotten = 0
         while some := await self._place.write(write):
             forgotten += some
@@ -162,10 +154,6 @@ class SQLiteStore(Keys, Spending, Administration):
 
     async def check(self) -> Health:
         return await self._place.apart(lambda: check(self._reader))
-
-
-_SHORT = 500
-"""Messages of a path that may be read on the event loop, about a millisecond's worth."""
 
 _FORGOTTEN = 500
 """Replays to forget in one go, so that turns need not wait for all of them."""

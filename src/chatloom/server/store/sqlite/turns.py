@@ -59,8 +59,8 @@ class Turns:
 
     def settle(
         self, connection: sqlite3.Connection, settlements: Sequence[Settlement]
-    ) -> list[bool]:
-        """Store how turns ended; False for one that had ended before.
+    ) -> list[str | None]:
+        """Store how turns ended, and tell which branch each concerns; `None` for one ended before.
 
         Raises `NotTogetherError` where that cannot be told of many.
         """
@@ -69,15 +69,17 @@ class Turns:
         if ended < len(settlements):
             if len(settlements) > 1:
                 raise NotTogetherError
-            return [False]
-        _grow(connection, [one for one in settlements if one.nodes])
+            return [None]
+        branches = _grow(connection, [one for one in settlements if one.nodes])
         spent_before: list[int] = []
         for settlement in settlements:
             spent_before.append(self._balances.settle(connection, settlement))
             if not settlement.nodes:
                 _charge(connection, settlement)
         _put_by(connection, settlements, spent_before)
-        return [True] * len(settlements)
+        return [
+            branches.get(one.opening.turn_id, one.opening.branch_id or "") for one in settlements
+        ]
 
 
 def _add_turns(connection: sqlite3.Connection, stored: Sequence[tuple[Opening, int]]) -> None:
@@ -111,18 +113,28 @@ def _price_row(connection: sqlite3.Connection, model: str, price: Price, now: in
     return added
 
 
-def _grow(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> None:
-    """Add what was said to the trees."""
-    said = [rows.of_node(node, one.opening) for one in settlements for node in one.nodes]
-    insert(connection, "add_message", said)
+def _grow(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> dict[str, str]:
+    """Add what was said to the trees; tell on which branch each turn said it."""
     insert(connection, "grow_conversation", [rows.of_growth(one) for one in settlements])
     if len(settlements) == 1:
-        _advance(connection, settlements[0])
-    elif settlements:
-        _advance_all(connection, settlements)
+        branches = {settlements[0].opening.turn_id: _advance(connection, settlements[0])}
+    else:
+        branches = _advance_all(connection, settlements)
+    said = [
+        rows.of_node(node, one.opening.account_id, branches[one.opening.turn_id])
+        for one in settlements
+        for node in one.nodes
+    ]
+    insert(connection, "add_message", said)
+    for one in settlements:
+        if one.alternatives:
+            _branch_out(connection, one, branches[one.opening.turn_id])
+    return branches
 
 
-def _advance_all(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> None:
+def _advance_all(
+    connection: sqlite3.Connection, settlements: Sequence[Settlement]
+) -> dict[str, str]:
     """Move the branches, unless somebody else has moved one of them meanwhile."""
     began = [one for one in settlements if one.opening.starts_conversation]
     insert(connection, "add_main_branch", [rows.of_main_branch(one) for one in began])
@@ -130,31 +142,93 @@ def _advance_all(connection: sqlite3.Connection, settlements: Sequence[Settlemen
     moves = [rows.of_move(one) for one in moving]
     if connection.executemany(statements()["move_branch"], moves).rowcount < len(moves):
         raise NotTogetherError
+    return {one.opening.turn_id: one.opening.branch_id or "" for one in settlements}
 
 
-def _advance(connection: sqlite3.Connection, settlement: Settlement) -> None:
+def _advance(connection: sqlite3.Connection, settlement: Settlement) -> str:
     """Move the branch, or make a new one where somebody else has moved it meanwhile."""
-    sql, opening, now = statements(), settlement.opening, settlement.ended_at
+    sql, opening = statements(), settlement.opening
     if connection.execute(sql["move_branch"], rows.of_move(settlement)).rowcount:
-        return
-    (count,) = connection.execute(sql["count_branches"], (opening.conversation_id,)).fetchone()
-    if count == 0:
-        connection.execute(sql["add_main_branch"], rows.of_main_branch(settlement))
-        return
-    fork = (opening.branch_id, opening.parent_id, 0, now, now)
+        assert opening.branch_id is not None
+        return opening.branch_id
+    (is_known,) = connection.execute(sql["any_branch"], (opening.conversation_id,)).fetchone()
+    if not is_known:
+        main = rows.of_main_branch(settlement)
+        connection.execute(sql["add_main_branch"], main)
+        branch_id = str(main[0])
+    else:
+        parent = _branch_of(connection, opening.parent_id) or opening.branch_id
+        branch_id = _add_sibling(connection, settlement, "branch", parent, settlement.head_id)
+    if branch_id != opening.branch_id:
+        connection.execute(sql["turn_on_branch"], (branch_id, opening.turn_id))
+    return branch_id
+
+
+def _branch_of(connection: sqlite3.Connection, message_id: str | None) -> str | None:
+    row = rows.one(connection, statements()["branch_of_message"], message_id)
+    return None if row is None else row[0]
+
+
+def _add_sibling(
+    connection: sqlite3.Connection,
+    settlement: Settlement,
+    name: str,
+    parent: str | None,
+    head_id: str | None,
+) -> str:
+    """Make a branch that leaves its parent where *settlement* goes on from."""
+    opening, id = settlement.opening, new_id()
     connection.execute(
-        sql["add_branch"],
-        (new_id(), opening.conversation_id, f"branch {count + 1}", settlement.head_id, *fork),
+        statements()["add_sibling"],
+        (
+            id,
+            opening.conversation_id,
+            name,
+            head_id,
+            parent or _main_of(connection, opening.conversation_id),
+            opening.parent_id,
+            settlement.ended_at,
+            *rows.taken(settlement),
+        ),
     )
+    connection.execute(statements()["count_branch"], (1, opening.conversation_id))
+    return id
+
+
+def _main_of(connection: sqlite3.Connection, conversation_id: str) -> str | None:
+    row = rows.one(connection, statements()["main_branch"], conversation_id)
+    return None if row is None else row[0]
+
+
+def _branch_out(connection: sqlite3.Connection, settlement: Settlement, branch_id: str) -> None:
+    """Give each further answer to a question a branch of its own, free of charge."""
+    sql, opening, now = statements(), settlement.opening, settlement.ended_at
+    for node in settlement.alternatives:
+        id = new_id()
+        whence = (node.id, branch_id, node.parent_id, now, 0, 0, 0)
+        connection.execute(
+            sql["add_sibling"], (id, opening.conversation_id, "alternative", *whence)
+        )
+        connection.execute(sql["add_message"], rows.of_node(node, opening.account_id, id))
+        connection.execute(sql["count_branch"], (1, opening.conversation_id))
 
 
 def _charge(connection: sqlite3.Connection, settlement: Settlement) -> None:
     """Charge a conversation for a turn that said nothing, where there is one or will be."""
-    sql, id, cost = statements(), settlement.opening.conversation_id, settlement.cost
-    if id and cost and not connection.execute(sql["charge_conversation"], (cost, id)).rowcount:
+    sql, opening, taken = statements(), settlement.opening, rows.taken(settlement)
+    id = opening.conversation_id
+    if not id or not any(taken):
+        return
+    if not connection.execute(sql["charge_conversation"], (id, *taken)).rowcount:
         # Another first turn may still go on in it, and would not know of this one's cost.
-        connection.execute(sql["keep_conversation"], (id, cost))
+        connection.execute(sql["keep_conversation"], (id,))
         connection.execute(sql["keep_branch"], (id,))
+        connection.execute(sql["charge_conversation"], (id, *taken))
+    if connection.execute(sql["charge_branch"], (id, opening.branch_id, *taken)).rowcount:
+        return
+    main = _main_of(connection, id)
+    connection.execute(sql["charge_branch"], (id, main, *taken))
+    connection.execute(sql["turn_on_branch"], (main, opening.turn_id))
 
 
 def _put_by(

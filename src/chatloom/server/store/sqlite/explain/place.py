@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 
 import msgspec
 
 from chatloom.server.chat.message import Message
 from chatloom.server.store.sqlite.explain.looking import readable, rows
+from chatloom.server.store.sqlite.explain.words import UNREADABLE, first_words, message_of
 from chatloom.wire import explanation as wire
 
-_FIRST_WORDS = 100
-"""Characters of a message."""
 _LATE = 10_000
 """Milliseconds that a clock may have been set back meanwhile."""
 
@@ -55,7 +53,7 @@ def _id_behind(turn: sqlite3.Row) -> str:
 
 def _grown(node: sqlite3.Row) -> wire.Grown:
     gone = node["deleted_at"] is not None
-    message = readable(node["body"], _read_message, _UNREADABLE)
+    message = message_of(node["body"])
     return wire.Grown(
         id=node["id"],
         parent_id=node["parent_id"],
@@ -63,7 +61,7 @@ def _grown(node: sqlite3.Row) -> wire.Grown:
         role=node["role"],
         hash=node["hash"].hex(),
         tokens=node["tokens"],
-        first_words="" if gone else _first_words(message),
+        first_words="" if gone else first_words(message),
         deleted=gone,
     )
 
@@ -72,32 +70,9 @@ def asked_of(turn: sqlite3.Row) -> list[wire.Asked]:
     """How each message begins that an open turn was asked; what became of them is in the tree."""
     if turn["asked"] is None:  # it is settled
         return []
-    asked = readable(turn["asked"], _read_asked, [_UNREADABLE])
+    asked = readable(turn["asked"], _read_asked, [UNREADABLE])
     messages = asked.new if isinstance(asked, _FirstSchema) else asked
-    return [wire.Asked(role=one.role, first_words=_first_words(one)) for one in messages]
+    return [wire.Asked(role=one.role, first_words=first_words(one)) for one in messages]
 
 
-_UNREADABLE = Message("?", "(unreadable)")
-
-_read_message = msgspec.json.Decoder(Message).decode
 _read_asked = msgspec.json.Decoder(list[Message] | _FirstSchema).decode
-
-
-def _first_words(message: Message) -> str:
-    text = " ".join((message.text or message.refusal or "").split())
-    if not text:
-        text = ", ".join(_called(message.tool_calls or ()))
-    return text if len(text) <= _FIRST_WORDS else text[: _FIRST_WORDS - 1] + "…"
-
-
-def _called(calls: Sequence[object]) -> list[str]:
-    read = [msgspec.convert(call, _Call) for call in calls]
-    return [f"calls {call.function.name}" for call in read]
-
-
-class _Function(msgspec.Struct):
-    name: str = ""
-
-
-class _Call(msgspec.Struct):
-    function: _Function = msgspec.field(default_factory=_Function)

@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import msgspec
 
-from chatloom.core.errors import ChatloomError
 from chatloom.core.http import JSON
 from chatloom.server.lock import is_held
 from chatloom.server.protocols.moments import iso
 from chatloom.server.store.sqlite.connect import open_for_reading
 from chatloom.server.store.sqlite.explain.charge import charge_of
 from chatloom.server.store.sqlite.explain.looking import readable, row, rows
+from chatloom.server.store.sqlite.explain.naming import find_named
 from chatloom.server.store.sqlite.explain.place import asked_of, place_of
+from chatloom.server.store.sqlite.statements import statements
 from chatloom.wire import explanation as wire
 
 _read_request = msgspec.json.Decoder(dict[str, JSON]).decode
-
-_SHOWN = 5
-"""Turns named where a name fits several."""
-
-
-class NoSuchTurn(ChatloomError):
-    """No turn, or more than one, has this name."""
-
 
 def explain_file(database: Path, name: str) -> wire.Explanation:
     """Explain the turn *name* of a database that a server may have open; nothing is written.
 
     Its id names a turn, its completion's id does too, and so does the beginning
-    of either. Raises `NoSuchTurn`, and `SettingsError` for a file that is not ours.
+    of either. Raises `NothingNamedSo`, and `SettingsError` for a file that is not ours.
     """
     with closing(open_for_reading(database)) as connection:
         connection.row_factory = sqlite3.Row
@@ -44,26 +36,9 @@ def explain_file(database: Path, name: str) -> wire.Explanation:
 
 
 def _find(connection: sqlite3.Connection, name: str) -> str:
-    start = _start_of_id(name)
-    named = rows(connection, "turns_named", start, _SHOWN + 1) if start else []
-    found = [str(one["id"]) for one in named]
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise NoSuchTurn(f"there is no turn {name!r}")
-    several = "".join(f"\n  {id}" for id in found[:_SHOWN])
-    more = "\n  …" if len(found) > _SHOWN else ""
-    raise NoSuchTurn(f"several turns begin with {name!r}:{several}{more}")
-
-
-def _start_of_id(name: str) -> str | None:
-    """What the ids begin with that *name* may mean; `None` for what begins none."""
-    digits = name.strip().lower().removeprefix("chatcmpl-").removeprefix("msg_")
-    digits = digits.replace("-", "")
-    if not re.fullmatch("[0-9a-f]{1,32}", digits):
-        return None
-    parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
-    return "-".join(part for part in parts if part)
+    start = name.strip().lower().removeprefix("chatcmpl-").removeprefix("msg_")
+    sought = statements("explain.sql")["turns_named"]
+    return find_named(connection, sought, start, name=name, what="turn")
 
 
 def _explain(

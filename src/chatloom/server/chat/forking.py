@@ -1,0 +1,112 @@
+"""Branches begun at a message, and messages said otherwise."""
+
+from __future__ import annotations
+
+import msgspec
+
+from chatloom.server.chat.context import MERGED, SUMMARY
+from chatloom.server.chat.tree import node_hash
+from chatloom.server.ids import milliseconds, new_id
+from chatloom.server.refusal import Refusal, not_found
+from chatloom.server.store.contract import Branch, Conversation, Node, Store
+from chatloom.server.store.trees import ContextMode, Edit, Repeatable
+
+
+async def fork(
+    store: Store,
+    conversation: Conversation,
+    at_id: str | None,
+    *,
+    name: str,
+    description: str | None,
+    context_mode: ContextMode,
+    by: Repeatable | None = None,
+) -> Branch:
+    """Begin a branch at a message; without one, at the head of the main branch.
+
+    A request that is repeated, *by* which it is known, gets the branch that it began before.
+    Raises `Refusal` for a message that is not in *conversation*, or deleted, and `KeyReused`.
+    """
+    main = await store.main_branch(conversation.id)
+    at_id = at_id or (main.head_id if main is not None else None)
+    at = await message_in(store, conversation, at_id) if at_id is not None else None
+    now = milliseconds()
+    branch = Branch(
+        id=new_id(),
+        conversation_id=conversation.id,
+        name=name,
+        head_id=at_id,
+        parent_branch_id=at.branch_id if at is not None else main.id if main is not None else None,
+        forked_from_id=at_id,
+        is_main=False,
+        description=description,
+        context_mode=context_mode,
+        created_at=now,
+        updated_at=now,
+        head_depth=at.depth if at is not None else 0,
+        fork_depth=at.depth if at is not None else 0,
+    )
+    id = await store.add_branch(branch, by)
+    if id == branch.id:
+        return branch
+    made = await store.branch(conversation.id, id)
+    assert made is not None
+    return made
+
+
+async def message_in(store: Store, conversation: Conversation, id: str) -> Node:
+    """A message of *conversation* that is there to be read. Raises `Refusal`."""
+    node = await store.node(conversation.account_id, id)
+    if node is None or node.conversation_id != conversation.id or node.deleted_at is not None:
+        raise not_found("message")
+    if not await store.keeps(node):
+        raise not_found("message")
+    return node
+
+
+async def say_otherwise(
+    store: Store, account_id: str, node: Node, text: str, by: Repeatable | None = None
+) -> tuple[Node, str]:
+    """Have the branch of *node* go on from a message that says *text* in its place.
+
+    Another branch keeps the old path. Returns the new message and that branch's id; of a request
+    that is repeated, *by* which it is known, what it made before. Raises `KeyReused`, and
+    `Refusal` where the message's own branch is deleted, or it stands for a merge.
+    """
+    branch = await store.branch(node.conversation_id, node.branch_id or "")
+    if branch is None or branch.deleted_at is not None:
+        raise _conflict("the message's own branch is deleted; fork it instead", "branch_deleted")
+    is_marked = node.message.name in {MERGED, SUMMARY}
+    if is_marked and await store.others(node.conversation_id, node.id):
+        raise _conflict("a merge cannot be said otherwise", "is_merge")
+    message = msgspec.structs.replace(node.message, content=text)
+    parent = await store.node(account_id, node.parent_id) if node.parent_id else None
+    said = Node(
+        id=new_id(),
+        conversation_id=node.conversation_id,
+        parent_id=node.parent_id,
+        depth=node.depth,
+        message=message,
+        hash=node_hash(message, (parent.hash,) if parent else ()),
+        turn_id=None,
+        tokens=None,
+        created_at=milliseconds(),
+        answered=bool(parent and parent.answered),
+        branch_id=node.branch_id,
+    )
+    edit = Edit(
+        replaced=node,
+        node=said,
+        kept_branch_id=new_id(),
+        kept_name=f"{branch.name}, before an edit"[:500],
+    )
+    done = await store.edit(account_id, edit, by)
+    if done is None:
+        raise _conflict("the message is not on its branch any more", "moved")
+    made = said if done.node_id == said.id else await store.node(account_id, done.node_id)
+    assert made is not None
+    return made, done.kept_branch_id
+
+
+def _conflict(message: str, code: str) -> Refusal:
+    return Refusal("conflict", message, code=code, repeatable=False)

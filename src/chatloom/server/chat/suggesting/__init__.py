@@ -1,0 +1,1 @@
+"""Finding points in a text where a talk could branch."""

@@ -1,0 +1,23 @@
+"""What a model is asked for when it is to sum up what was said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chatloom.server.chat.message import Message
+from chatloom.server.store.contract import Node
+
+_TASK = (
+    "You are given a part of a conversation, each message with its number. Sum it up, so that"
+    " the conversation can go on from your summary alone: what was asked, what was found out and"
+    " decided, what is still open. Name the numbers of the messages that each statement is from."
+)
+
+
+def request_for_summary(nodes: Sequence[Node]) -> list[Message]:
+    """Ask for a summary of *nodes*."""
+    told = "\n\n".join(
+        f"[{number}] {node.message.role}: {node.message.text}"
+        for number, node in enumerate((one for one in nodes if one.deleted_at is None), 1)
+    )
+    return [Message(role="system", content=_TASK), Message(role="user", content=told)]

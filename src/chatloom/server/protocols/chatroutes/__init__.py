@@ -1,0 +1,1 @@
+"""ChatRoutes: conversations as trees."""

@@ -1,0 +1,136 @@
+"""Trees changed other than by turns: edits, merges, messages deleted."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+import msgspec
+
+from chatloom.server.store.contract import Node
+from chatloom.server.store.sqlite import rows
+from chatloom.server.store.sqlite.made import made_before, note_made
+from chatloom.server.store.sqlite.opened import Opened
+from chatloom.server.store.sqlite.statements import statements
+from chatloom.server.store.sqlite.words import forget_words
+from chatloom.server.store.trees import Edit, Edited, Merging, Repeatable
+
+_SQL = "trees.sql"
+
+
+class Changes(Opened):
+    """Changes trees; whoever reads beside it sees all of a change or nothing."""
+
+    async def edit(
+        self, account_id: str, edit: Edit, by: Repeatable | None = None
+    ) -> Edited | None:
+        def write(connection: sqlite3.Connection) -> Edited | None:
+            if made := made_before(connection, by):
+                return msgspec.json.decode(made, type=Edited)
+            if not _edit(connection, account_id, edit):
+                return None
+            done = Edited(edit.node.id, edit.kept_branch_id)
+            note_made(connection, by, msgspec.json.encode(done).decode())
+            return done
+
+        return await self._place.write(write, durable=True)
+
+    async def merge(self, merging: Merging) -> bool:
+        def write(connection: sqlite3.Connection) -> None:
+            _merge(connection, merging)
+
+        try:
+            await self._place.write(write, durable=True)
+        except _Moved:
+            return False
+        return True
+
+    async def delete_message(self, account_id: str, id: str, now: int) -> bool:
+        sql = statements(_SQL)
+
+        def write(connection: sqlite3.Connection) -> bool:
+            node = connection.execute(self._sql["node"], (id, account_id)).fetchone()
+            if node is None or node[10] is not None:
+                return False
+            forget_words(connection, id)
+            connection.execute(sql["erase_message"], (id, now))
+            connection.execute(sql["uncount_message"], (node[1], now))
+            connection.execute(sql["forget_answer"], (id,))
+            return True
+
+        return await self._place.write(write, durable=True)
+
+
+def _edit(connection: sqlite3.Connection, account_id: str, edit: Edit) -> bool:
+    sql, node, replaced = statements(_SQL), edit.node, edit.replaced
+    conversation, branch = replaced.conversation_id, replaced.branch_id
+    now = node.created_at
+    found = rows.one(connection, statements()["branch"], conversation, branch)
+    if found is None or found[19] is not None:
+        return False
+    assert branch is not None
+    moved = _own_nodes(connection, found[3], branch, replaced.depth)
+    if replaced.id not in moved:
+        return False
+    kept = (edit.kept_branch_id, edit.kept_name, replaced.parent_id, now)
+    connection.execute(sql["add_kept"], (conversation, branch, *kept))
+    connection.execute(statements()["count_branch"], (1, conversation))
+    _hand_over(connection, conversation, moved, branch, edit.kept_branch_id)
+    _add_node(connection, account_id, node, branch)
+    connection.execute(sql["set_head"], (conversation, branch, node.id, now))
+    return True
+
+
+class _Moved(Exception):
+    """A branch is not where it was any more; undoes the merge."""
+
+
+def _merge(connection: sqlite3.Connection, merging: Merging) -> None:
+    sql, node, now = statements(_SQL), merging.node, merging.now
+    conversation, source, target = merging.conversation_id, merging.source_id, merging.target_id
+    head = node.id if node is not None else merging.source_head_id
+    moves = (conversation, target, merging.target_head_id, head, now)
+    marks = (merging.source_head_id, target, node.id if node else None, now)
+    if not connection.execute(sql["mark_merged"], (conversation, source, *marks)).rowcount:
+        raise _Moved
+    if not connection.execute(sql["move_head"], moves).rowcount:
+        raise _Moved
+    if node is None:
+        own = _own_nodes(connection, merging.source_head_id, source, 0)
+        _hand_over(connection, conversation, own, source, target)
+    else:
+        _add_node(connection, merging.account_id, node, target)
+        others = enumerate(merging.others)
+        connection.executemany(
+            sql["add_other"], [(conversation, node.id, place, other) for place, other in others]
+        )
+
+
+def _own_nodes(
+    connection: sqlite3.Connection, head_id: str | None, branch_id: str, depth: int
+) -> list[str]:
+    """A branch's own messages from its head down to *depth*."""
+    found = connection.execute(statements(_SQL)["own_nodes"], (head_id, branch_id, depth))
+    return [id for (id,) in found]
+
+
+def _hand_over(
+    connection: sqlite3.Connection, conversation: str, nodes: Sequence[str], source: str, to: str
+) -> None:
+    """Have messages belong to another branch, with what they cost and what was forked from them."""
+    sql, moved = statements(_SQL), msgspec.json.encode(nodes).decode()
+    *taken, turns = connection.execute(sql["taken_by_turns"], (moved, source)).fetchone()
+    connection.execute(sql["hand_over_messages"], (to, moved))
+    connection.execute(sql["hand_over_turns"], (to, turns))
+    connection.execute(sql["hand_over_forks"], (to, conversation, moved))
+    connection.execute(sql["add_taken"], (conversation, source, *(-one for one in taken)))
+    connection.execute(sql["add_taken"], (conversation, to, *taken))
+
+
+def _add_node(
+    connection: sqlite3.Connection, account_id: str, node: Node, branch_id: str
+) -> None:
+    values = rows.of_node(node, account_id, branch_id)
+    connection.execute(statements()["add_message"], values)
+    counted = (node.conversation_id, 1, node.created_at)
+    connection.execute(statements(_SQL)["count_messages"], counted)

@@ -1,0 +1,123 @@
+-- Trees of many branches. Every message belongs to one branch, on which it was said; a branch's own
+-- messages are a chain, from behind the message it was forked from to its head.
+
+ALTER TABLE message ADD COLUMN branch_id TEXT;
+
+CREATE INDEX message_by_conversation ON message (conversation_id);
+
+ALTER TABLE branch ADD COLUMN description TEXT;
+-- What the turns took that said the branch's own messages.
+ALTER TABLE branch ADD COLUMN tokens_in INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE branch ADD COLUMN tokens_out INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE branch ADD COLUMN cost INTEGER NOT NULL DEFAULT 0;
+-- The last time it was merged: with which head, into which branch, by which node (NULL: none was needed).
+ALTER TABLE branch ADD COLUMN merged_head_id TEXT;
+ALTER TABLE branch ADD COLUMN merged_into_id TEXT;
+ALTER TABLE branch ADD COLUMN merged_by_id TEXT;
+ALTER TABLE branch ADD COLUMN merged_at INTEGER;
+
+ALTER TABLE conversation ADD COLUMN branch_count INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE conversation ADD COLUMN defaults TEXT NOT NULL DEFAULT '{}';  -- what requests need not say
+
+CREATE INDEX conversation_recent ON conversation (account_id, updated_at)
+    WHERE listed AND deleted_at IS NULL;
+
+-- A merge node's second parent, and in order the messages it brings in. Nothing was ever merged before.
+DROP TABLE merge;
+CREATE TABLE merge (
+    conversation_id TEXT NOT NULL,
+    message_id      TEXT NOT NULL,
+    position        INTEGER NOT NULL,           -- 0 is the second parent
+    other_id        TEXT NOT NULL,
+    PRIMARY KEY (conversation_id, message_id, position)
+) STRICT, WITHOUT ROWID;
+
+-- What requests with an idempotency key made that cost nothing; a turn keeps its own key.
+CREATE TABLE made (
+    account_id  TEXT NOT NULL,
+    key_digest  BLOB NOT NULL,
+    body_digest BLOB NOT NULL,
+    made_id     TEXT NOT NULL,
+    expires_at  INTEGER NOT NULL,
+    PRIMARY KEY (account_id, key_digest)
+) STRICT, WITHOUT ROWID;
+
+-- It concerns a conversation, and does not grow it: a summary, say.
+ALTER TABLE turn ADD COLUMN apart INTEGER NOT NULL DEFAULT 0;
+
+-- The first branch that holds a message owns it: the main one, then the oldest.
+UPDATE message SET branch_id = owner.branch_id
+FROM (
+    WITH RECURSIVE ranked (rank, branch_id, head_id) AS (
+        SELECT row_number() OVER (ORDER BY is_main DESC, id), id, head_id
+        FROM branch WHERE head_id IS NOT NULL
+    ), up (rank, branch_id, id) AS (
+        SELECT rank, branch_id, head_id FROM ranked
+        UNION ALL
+        SELECT up.rank, up.branch_id, m.parent_id
+        FROM up JOIN message m ON m.id = up.id WHERE m.parent_id IS NOT NULL
+    )
+    SELECT id, branch_id, min(rank) FROM up GROUP BY id
+) owner
+WHERE message.id = owner.id;
+
+-- Further answers to one question were on no branch; each becomes the head of one.
+INSERT INTO branch (id, conversation_id, name, head_id, forked_from_id, created_at, updated_at)
+SELECT id, conversation_id, 'alternative', id, parent_id, created_at, created_at
+FROM message WHERE branch_id IS NULL;
+UPDATE message SET branch_id = id WHERE branch_id IS NULL;
+
+UPDATE branch SET parent_branch_id = coalesce(
+    (SELECT branch_id FROM message WHERE message.id = branch.forked_from_id),
+    (SELECT id FROM branch main WHERE main.conversation_id = branch.conversation_id AND main.is_main))
+WHERE NOT is_main;
+
+UPDATE turn SET branch_id = (SELECT branch_id FROM message WHERE message.id = turn.message_id)
+WHERE message_id IS NOT NULL;
+UPDATE turn SET branch_id = (
+    SELECT id FROM branch main WHERE main.conversation_id = turn.conversation_id AND main.is_main)
+WHERE outcome IS NOT NULL AND message_id IS NULL AND NOT EXISTS (
+    SELECT 1 FROM branch b WHERE b.conversation_id = turn.conversation_id AND b.id = turn.branch_id);
+
+UPDATE branch SET cost = said.cost, tokens_in = said.prompt, tokens_out = said.completion
+FROM (
+    SELECT t.conversation_id, t.branch_id, sum(coalesce(t.cost, 0)) AS cost,
+           sum(iif(t.message_id IS NULL, 0, coalesce(l.prompt_tokens, 0))) AS prompt,
+           sum(iif(t.message_id IS NULL, 0, coalesce(l.completion_tokens, 0))) AS completion
+    FROM turn t LEFT JOIN ledger l ON l.turn_id = t.id AND l.kind <> 'reserve'
+    WHERE t.outcome IS NOT NULL GROUP BY t.conversation_id, t.branch_id
+) said
+WHERE branch.conversation_id = said.conversation_id AND branch.id = said.branch_id;
+
+UPDATE conversation SET branch_count = (
+    SELECT count(*) FROM branch b
+    WHERE b.conversation_id = conversation.id AND b.deleted_at IS NULL);
+
+-- Main branches are found as the first of their conversation, and hardly any other ever moves.
+CREATE INDEX branch_by_head ON branch (conversation_id, head_id) WHERE NOT is_main;
+
+-- What a model made of everything up to and with a message.
+CREATE TABLE checkpoint (
+    id              TEXT NOT NULL,
+    account_id      TEXT NOT NULL,
+    conversation_id TEXT NOT NULL,
+    branch_id       TEXT NOT NULL,
+    anchor_id       TEXT NOT NULL,
+    anchor_depth    INTEGER NOT NULL,
+    summary         TEXT NOT NULL,
+    tokens          INTEGER NOT NULL,
+    model           TEXT,
+    turn_id         TEXT,
+    created_at      INTEGER NOT NULL,
+    PRIMARY KEY (id)
+) STRICT;
+
+CREATE INDEX checkpoint_by_anchor ON checkpoint (conversation_id, anchor_depth);
+
+-- The words of messages, by their row ids: messages are never taken away. Who searches first has
+-- those added that have come since `upto`, so that turns need not wait for it.
+CREATE VIRTUAL TABLE message_text USING fts5 (
+    account, conversation, text, content = '', tokenize = 'unicode61 remove_diacritics 2');
+
+CREATE TABLE message_text_state (upto INTEGER NOT NULL) STRICT;
+INSERT INTO message_text_state VALUES (0);
