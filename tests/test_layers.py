@@ -196,7 +196,9 @@ def loaded_by(code: str) -> set[str]:
     return set(done.stdout.split())
 
 
-@pytest.mark.parametrize("package", ["chatloom", "chatloom.engines", "chatserver_sdk"])
+@pytest.mark.parametrize(
+    "package", ["chatloom", "chatloom.engines", "chatroutes", "chatserver_sdk"]
+)
 def test_importing_a_client_loads_nothing_heavy(package: str) -> None:
     loaded = loaded_by(f"import {package}")
     assert package in loaded
@@ -204,6 +206,15 @@ def test_importing_a_client_loads_nothing_heavy(package: str) -> None:
     assert not {name for name in loaded if name.startswith(("chatloom.server", "chatloom.cli"))}
 
 
-@pytest.mark.parametrize("client", ["ChatServerClient", "AsyncChatServerClient"])
+@pytest.mark.parametrize(
+    "client",
+    [
+        "chatroutes.ChatRoutes",
+        "chatroutes.AsyncChatRoutes",
+        "chatserver_sdk.ChatServerClient",
+        "chatserver_sdk.AsyncChatServerClient",
+    ],
+)
 def test_making_a_client_loads_nothing_heavy(client: str) -> None:
-    assert not loaded_by(f"import chatserver_sdk; chatserver_sdk.{client}()") & HEAVY
+    package = client.partition(".")[0]
+    assert not loaded_by(f"import {package}; {client}()") & HEAVY

@@ -425,7 +425,7 @@ def mistakes(client: ChatServerClient, error: ChatServerError) -> None:
     client.list_models(5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     client.list_model()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
     str(client.create_completion("m", ["hi"], stream=True).choices)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
-    str(client.create_completion("m", ["hi"]).metadata)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    str(client.create_completion("m", ["hi"]).choice)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
     str(client.list_models().data[0].name)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
     str(error.text)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
     ChatServerClient(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

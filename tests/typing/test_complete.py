@@ -10,10 +10,16 @@ from types import ModuleType
 import pytest
 
 import chatloom
+import chatroutes
 import chatserver_sdk
 import zaguan
 
-FILES = {chatloom: "api.py", chatserver_sdk: "api.py", zaguan: "zaguan_api.py"}
+FILES = {
+    chatloom: "api.py",
+    chatroutes: "chatroutes_api.py",
+    chatserver_sdk: "api.py",
+    zaguan: "zaguan_api.py",
+}
 """Where the names of each package are."""
 PACKAGES = pytest.mark.parametrize("package", FILES)
 

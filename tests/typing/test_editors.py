@@ -9,14 +9,16 @@ from contextlib import contextmanager
 
 import pytest
 
+import chatroutes
 import chatserver_sdk
 import zaguan
 from chatloom.core.clients import AwaitingClient, BlockingClient
 from chatloom.core.manner import CallOptions
+from chatloom.core.operations import Resource
 from chatloom.engines import ClientOptions
 from support.editor import Editor, opened
 
-PACKAGES = (chatserver_sdk, zaguan)
+PACKAGES = (chatroutes, chatserver_sdk, zaguan)
 CLIENTS = [
     pytest.param(value, id=value.__name__)
     for package in PACKAGES
@@ -44,6 +46,14 @@ def operations(client: type) -> list[tuple[str, str]]:
     ]
 
 
+def groups(client: type) -> dict[str, type]:
+    """What a client offers its operations in, where it does: each with its class."""
+    made = client()
+    names = [name for name, _ in members(client) if name != "with_raw_response"]
+    kinds: dict[str, type] = {name: type(getattr(made, name)) for name in names}
+    return {name: kind for name, kind in kinds.items() if issubclass(kind, Resource)}
+
+
 @contextmanager
 def written(client: type) -> Generator[Editor]:
     """An editor in which somebody uses *client*."""
@@ -51,24 +61,40 @@ def written(client: type) -> Generator[Editor]:
     lines += [f"client.{name}" for name, _ in members(client)]
     lines += ["other = client", "raw = other.with_raw_response", "other.with_options()"]
     lines += [f"raw.{name}" for name, _ in operations(client)]
+    for group, kind in groups(client).items():
+        lines += [f"own_{group} = other.{group}", f"raw_{group} = raw.{group}"]
+        lines += [
+            f"{whose}_{group}.{name}" for whose in ("own", "raw") for name, _ in members(kind)
+        ]
     lines += [f"{client.__name__}(", "client."]
     with opened("\n".join(lines)) as editor:
         yield editor
+
+
+def check(shown: str, words: str) -> None:
+    """See that an editor shows types, and the words there are."""
+    assert not UNTYPED.search(shown), shown
+    assert words in shown
+
+
+def check_raw(shown: str, words: str) -> None:
+    """The same of a call whose answer has the response with it."""
+    # Streams and pages have their headers with them.
+    assert "Raw[" in shown or "Stream" in shown or "Pages[" in shown
+    check(shown, words)
 
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_an_editor_knows_every_call(client: type) -> None:
     with written(client) as editor:
         for name, words in members(client):
-            shown = editor.hover(f"\nclient.{name}")
-            assert not UNTYPED.search(shown), shown
-            assert words in shown
+            check(editor.hover(f"\nclient.{name}"), words)
         for name, words in operations(client):
-            shown = editor.hover(f"\nraw.{name}")
-            # Streams and pages have their headers with them.
-            assert "Raw[" in shown or "Stream" in shown or "Pages[" in shown
-            assert not UNTYPED.search(shown), shown
-            assert words in shown
+            check_raw(editor.hover(f"\nraw.{name}"), words)
+        for group, kind in groups(client).items():
+            for name, words in members(kind):
+                check(editor.hover(f"\nown_{group}.{name}"), words)
+                check_raw(editor.hover(f"\nraw_{group}.{name}"), words)
 
 
 @pytest.mark.parametrize("client", CLIENTS)
