@@ -1,4 +1,4 @@
-"""What `make demo` runs: a server on a file, two SDKs, one talk on both wires, what it cost."""
+"""What `make demo` runs: a server on a file, three SDKs, one talk that branches and merges."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from chatroutes import ChatRoutes
 from chatserver_sdk import (
     AsyncChatServerClient,
     ChatServerClient,
@@ -123,6 +124,46 @@ def go_on_elsewhere(url: str, conversation: str) -> None:
     show("ZaguanClient goes on with the same talk", told)
 
 
+def branch_and_merge(url: str, conversation: str) -> None:
+    """Fork the same talk behind its first answer, say something else there, and merge that."""
+    with ChatRoutes(api_key=KEY, base_url=url) as client:
+        _, first, *_ = client.messages.list(conversation)
+        idea = client.branches.fork(
+            conversation, {"forkPointMessageId": first["id"], "title": "in short"}
+        )
+        short = client.branches.send_message(
+            conversation, idea["id"], {"content": "In one sentence, please?", "maxTokens": 24}
+        )
+        diff = client.branches.diff(conversation, idea["id"])
+        main = client.branches.merge(conversation, idea["id"])
+        again = client.branches.merge(conversation, idea["id"])
+        found = client.conversations.search("sentence", conversation_id=conversation)
+    assert main["headMessageId"] == again["headMessageId"], "a merge is done once"
+    told = Text()
+    told.append("on a branch  ", style="bold")
+    told.append(f"{short['message']['content']} …\n")
+    told.append(
+        f"{diff['sharedMessageCount']} messages shared, {diff['branch']['messageCount']} only on the"
+        f" branch, {diff['against']['messageCount']} only on {main['title']}; merged;"
+        f" “sentence” found {len(found['hits'])} times"
+    )
+    show("ChatRoutes forks the same talk, and merges", told)
+
+
+def show_tree(database: Path, conversation: str) -> None:
+    """Have `chatloom tree` draw it, beside the server that holds the file."""
+    command = [sys.executable, "-m", "chatloom", "tree", conversation, "--db", str(database)]
+    width = str(min(out.width, 100))
+    drawn = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": width, "FORCE_COLOR": "1"},
+        check=True,
+    )
+    out.print(Text.from_ansi(drawn.stdout))
+
+
 def break_off(url: str) -> str:
     """Let a provider fail halfway; return what the caller was told."""
     with ChatServerClient(api_key=KEY, base_url=url) as client:
@@ -162,9 +203,11 @@ def main() -> None:
             out.print(f"\n[bold green]chatloom[/] serves [bold]{url}[/] from one file\n")
             id = talk(url)
             go_on_elsewhere(url, id)
+            branch_and_merge(url, id)
             asyncio.run(talk_async(url))
             show("a provider that breaks off is never taken for a whole answer", break_off(url))
             show_conversation(url, id)
+            # show_tree(database, id)
         doctor = [sys.executable, "-m", "chatloom", "doctor", "--db", str(database)]
         checked = subprocess.run(
             doctor, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"}, check=False
