@@ -26,6 +26,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be embedded; then there are no messages, and it belongs to no conversation."""
     system_prompt: str | None = None
     """Leads the context; stays with the turn and never enters the tree."""
+    found: str | None = None
+    """What the server found that the model is to know; follows the system prompt."""
     extra: dict[str, JSON] = {}
     """Fields for the provider that chatloom does not know."""
     end_user: str | None = None

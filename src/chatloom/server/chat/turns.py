@@ -129,8 +129,9 @@ class Turns:
         self._check_open()
         resolved = self._registry.resolve(ask.model)
         place = place_apart(ask) if ask.is_apart else await find_place(self._store, ask)
-        if place.system_prompt is not None:
-            ask = msgspec.structs.replace(ask, system_prompt=place.system_prompt)
+        leads = (ask.system_prompt or place.system_prompt, ask.found)
+        lead = "\n\n".join(one for one in leads if one) or None
+        ask = msgspec.structs.replace(ask, system_prompt=lead)
         prompt = prompt_of(ask, place, resolved)
         resolved.driver.check(prompt)
         opening = opening_of(ask, place, resolved, prompt)

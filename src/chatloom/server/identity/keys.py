@@ -120,8 +120,13 @@ class Identity:
             return found
         return key
 
-    async def mint(self, wanted: NewKey, deed: Deed | None) -> tuple[Key, Secret]:
-        """Make a key as *wanted*, and tell the audit log so, if so it is. Raises `Refusal`."""
+    async def mint(
+        self, wanted: NewKey, deed: Deed | None, *, prefix: str = _PREFIX
+    ) -> tuple[Key, Secret]:
+        """Make a key as *wanted*, and tell the audit log so, if so it is. Raises `Refusal`.
+
+        *prefix* is how it begins, for those who know keys by that.
+        """
         check_scopes(wanted.scopes)
         if wanted.parent is not None:
             check_descendant(wanted.parent, wanted)
@@ -132,7 +137,7 @@ class Identity:
             await self._store.account(account_id, wanted.name, dev=self._dev, now=now)
         elif await self._store.find_account(account_id) is None:
             raise invalid("no such account", param="account_id")
-        secret, digest, hint = _generate()
+        secret, digest, hint = _generate(prefix)
         parent = wanted.parent
         key = Key(
             id=new_id(),
@@ -222,9 +227,9 @@ def _heed(touching: asyncio.Future[None]) -> None:
         _log.warning("a key's last use could not be recorded: %s", error)
 
 
-def _generate() -> tuple[Secret, bytes, str]:
+def _generate(prefix: str = _PREFIX) -> tuple[Secret, bytes, str]:
     """A new secret, its digest, and how it begins."""
-    hint = _PREFIX + secrets.token_hex(5)
+    hint = prefix + secrets.token_hex(5)
     value = hint + secrets.token_urlsafe(32)
     value += urlsafe_b64encode(hashlib.sha256(value.encode()).digest())[:6].decode()
     return Secret(value), hashlib.sha256(value.encode()).digest(), hint

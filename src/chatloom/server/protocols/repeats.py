@@ -89,6 +89,7 @@ _NOT_ASKED: dict[str, object] = {
     "allowance": None,
     "request_id": "",
     "attempt_key": "",
+    "found": None,
     "streamed": False,
     "told_as": "",
     "goes_on": False,

@@ -1,0 +1,1 @@
+"""Research: queries planned, sources searched and read, answers with citations."""

@@ -1,0 +1,99 @@
+"""What is searched for: the question itself, and what a model would ask besides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from chatloom.server.chat.message import Message
+
+Depth: TypeAlias = Literal["shallow", "medium", "deep"]
+
+
+class Effort(msgspec.Struct, frozen=True):
+    """How much is done for a question."""
+
+    queries: int
+    results: int
+    """Of each query, from each provider."""
+    sources: int
+    """That are read, where the request does not say."""
+    passages: int
+    """That the model is told."""
+
+
+EFFORTS: Mapping[Depth, Effort] = {
+    "shallow": Effort(queries=1, results=5, sources=3, passages=6),
+    "medium": Effort(queries=3, results=8, sources=6, passages=12),
+    "deep": Effort(queries=6, results=12, sources=12, passages=24),
+}
+
+_LONGEST = 200
+"""Characters of a query."""
+
+_TASK = (
+    "Somebody asks a question. Name {count} short search queries that together would find what is"
+    " needed to answer it: other words for it, its parts, what it presupposes. One query on each"
+    " line, nothing else."
+)
+
+
+def request_for_queries(question: str, count: int) -> list[Message]:
+    """Ask a model for *count* more queries."""
+    task = _TASK.format(count=count)
+    return [Message(role="system", content=task), Message(role="user", content=question)]
+
+
+def queries_of(question: str, told: str, count: int) -> list[str]:
+    """The question, and what a model told of it as far as that can be searched for.
+
+    At most *count*; where the model told nothing usable, parts of the question itself.
+    """
+    lines = [_MARK.sub("", line).strip().strip("\"'“”") for line in told.splitlines()]
+    named = [line for line in lines if 2 < len(line) <= _LONGEST and _is_about(line, question)]
+    return list(dict.fromkeys([_short(question), *named, *_parts(question)]))[:count]
+
+
+_MARK = re.compile(r"^\s{0,8}(?:[-*•]|\d{1,3}[.)])\s{1,4}")
+_WORD = re.compile(r"\w{3,40}")
+
+
+def words_of(text: str) -> list[str]:
+    """The words of *text* that say something, in lower case."""
+    return [word for word in _WORD.findall(text.casefold()) if word not in STOP_WORDS]
+
+
+def _is_about(line: str, question: str) -> bool:
+    """Whether a line shares a word with the question: else it is talk, and no query."""
+    return not set(words_of(question)).isdisjoint(words_of(line)) and len(line.split()) <= 16
+
+
+def _short(question: str) -> str:
+    told = " ".join(question.split())
+    return told if len(told) <= _LONGEST else " ".join(words_of(told))[:_LONGEST].rsplit(" ", 1)[0]
+
+
+def _parts(question: str) -> Sequence[str]:
+    """The clauses of a question, and its words without the rest."""
+    clauses = [part.strip() for part in _CLAUSE.split(question)]
+    return [
+        " ".join(words_of(question))[:_LONGEST],
+        *(one for one in clauses if len(words_of(one)) > 1 and len(one) <= _LONGEST),
+    ]
+
+
+_CLAUSE = re.compile(r"[,;:?.!]|\band\b|\bor\b|\bund\b|\boder\b")
+
+# English, then the commonest of German, French and Spanish.
+_STOP = """
+the and for are was were has had have with that this these those from into how what why when where
+which who whom does did can could should would will shall about not but you your our their its his
+her they them than then there here also any all some more most other such only
+der die das und oder ein eine einer eines ist sind wie was warum wann wer welche nicht mit von auf
+aus bei zum zur les des une est pour dans avec que qui los las una por para con
+"""
+STOP_WORDS = frozenset(_STOP.split())
+"""Words that say nothing about what is sought."""
