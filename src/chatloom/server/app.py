@@ -23,6 +23,7 @@ from chatloom.server.protocols.chatroutes import routes as chatroutes
 from chatloom.server.protocols.chatroutes import telling as exchanges
 from chatloom.server.protocols.chatserver import routes as chatserver
 from chatloom.server.protocols.envelopes import owner_of, refuse
+from chatloom.server.protocols.infinity import routes as infinity
 from chatloom.server.protocols.zaguan import routes as zaguan
 from chatloom.server.refusal import Refusal
 from chatloom.server.routes import Route, RouteTable
@@ -45,6 +46,7 @@ ROUTES: tuple[Route, ...] = (
     *anthropic.ROUTES,
     *embeddings.ROUTES,
     *zaguan.ROUTES,
+    *infinity.ROUTES,
     *turns.routes(VOICES),
     *chatloom.ROUTES,
     *documentation.routes(lambda: ROUTES),

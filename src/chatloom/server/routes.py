@@ -17,7 +17,9 @@ from chatloom.server.call import Call, Reply, StreamedReply
 from chatloom.server.identity.powers import Scope
 from chatloom.server.refusal import Kind
 
-Owner: TypeAlias = Literal["chatroutes", "chatserver", "zaguan", "anthropic", "chatloom"]
+Owner: TypeAlias = Literal[
+    "chatroutes", "chatserver", "zaguan", "infinity", "anthropic", "chatloom"
+]
 """Whose words errors are told in."""
 
 Endpoint: TypeAlias = Callable[[Call], Awaitable[Reply | StreamedReply]]

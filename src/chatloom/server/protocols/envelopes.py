@@ -17,6 +17,7 @@ from chatloom.server.models.driver import ProblemKind, ProviderError
 from chatloom.server.models.registry import UnknownModel
 from chatloom.server.protocols.anthropic.errors import anthropic_error
 from chatloom.server.protocols.chatroutes.errors import chatroutes_error
+from chatloom.server.protocols.infinity.errors import infinity_error
 from chatloom.server.protocols.moments import iso
 from chatloom.server.protocols.openai_errors import openai_error
 from chatloom.server.refusal import Kind, Refusal
@@ -25,6 +26,7 @@ from chatloom.server.store.spending import BudgetExceeded, Concern
 from chatloom.wire.anthropic import MessageError
 from chatloom.wire.chatloom import Money
 from chatloom.wire.chatroutes import Failure
+from chatloom.wire.infinity import Failure as InfinityFailure
 from chatloom.wire.openai import ErrorBody
 
 STATUS: Mapping[Kind, int] = {
@@ -149,6 +151,7 @@ _ENVELOPES: Mapping[Owner, Envelope] = {
     "chatroutes": chatroutes_error,
     "chatserver": _chatserver,
     "zaguan": _chatserver,
+    "infinity": infinity_error,
     "anthropic": anthropic_error,
     "chatloom": _chatserver,
 }
@@ -157,6 +160,7 @@ ERROR_BODIES: Mapping[Owner, type] = {
     "chatroutes": Failure,
     "chatserver": ErrorBody,
     "zaguan": ErrorBody,
+    "infinity": InfinityFailure,
     "anthropic": MessageError,
     "chatloom": ErrorBody,
 }
@@ -168,6 +172,7 @@ _OWNERS: tuple[tuple[str, Owner], ...] = (
     ("/atoms/", "chatserver"),
     ("/api/v1/platform/", "chatserver"),
     ("/api/v1/", "chatroutes"),
+    ("/api/", "infinity"),
 )
 """Whose an address is that is not in the table, by how it begins."""
 

@@ -1,0 +1,1 @@
+"""Infinity Assistant's protocol: chat, memory, knowledge, research, API keys."""
