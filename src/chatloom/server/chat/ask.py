@@ -58,6 +58,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     told_as: str = ""
     """How the protocol tells its answer, in that protocol's own words; kept with the turn."""
     unread: Unread = "cancel"
+    purpose: str = ""
+    """Tells several turns of one request apart, which share its idempotency key."""
     goes_on: bool = False
     """Whether its caller has heard a part of the answer: then it begins nothing."""
 

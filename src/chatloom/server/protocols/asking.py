@@ -28,12 +28,13 @@ async def ask_apart(
     conversation_id: str | None = None,
     branch_id: str | None = None,
     parameters: Parameters | None = None,
+    purpose: str = "",
 ) -> tuple[Telling, list[tuple[bytes, bytes]]]:
     """Have a model answer *messages*, on the terms of the call's key; charged like any turn.
 
     It is repeated by the call's idempotency key; what it costs counts for the conversation and
-    the branch named. The second value is for the head of the call's answer. Raises `Refusal`,
-    also for a turn that failed.
+    the branch named. A call that asks several things says by *purpose* which is which. The second
+    value is for the head of the call's answer. Raises `Refusal`, also for a turn that failed.
     """
     ask = Ask(
         account_id=call.key.account_id,
@@ -47,6 +48,7 @@ async def ask_apart(
         conversation_id=conversation_id,
         branch_id=branch_id,
         attempt_key=attempt_key(call, msgspec.json.encode(messages)),
+        purpose=purpose,
     )
     turn, repeated = await whole(call, ask)
     return turn, headers_of(turn, repeated)

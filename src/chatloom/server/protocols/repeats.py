@@ -41,7 +41,8 @@ def repeatable(call: Call, ask: Ask) -> Ask:
         return ask
     asked = replace(ask, **_NOT_ASKED)
     body = hashlib.sha256(_sorted(asked)).digest()
-    return replace(ask, repetition=Repetition(_digest(call, key), body))
+    name = f"{key}\n{ask.purpose}" if ask.purpose else key
+    return replace(ask, repetition=Repetition(_digest(call, name), body))
 
 
 def repeatable_making(call: Call, wanted: object) -> Repeatable | None:

@@ -56,6 +56,8 @@ class ResearchMetadata(Part):
     depth: Depth
     queries: list[str]
     providers: list[str]
+    synthesis: Literal["model", "extract"]
+    """Whether a model wrote the summary, or it consists of the sources' own sentences."""
     model: str
     tokens_used: int
     cost: Money | None

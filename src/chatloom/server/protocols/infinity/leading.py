@@ -76,7 +76,9 @@ def _text(value: JSON) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
-def found_of(memories: Sequence[tuple[str, JSON]], passages: Sequence[tuple[str, str]]) -> str | None:
+def found_of(
+    memories: Sequence[tuple[str, JSON]], passages: Sequence[tuple[str, str]]
+) -> str | None:
     """What a model is told of what was found: memories by their keys, passages by their titles."""
     remembered = "\n".join(f"- {key}: {_text(value)}" for key, value in memories)
     known = "\n\n".join(f"[{title}]\n{text}" for title, text in passages)
