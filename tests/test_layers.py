@@ -197,7 +197,7 @@ def loaded_by(code: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "package", ["chatloom", "chatloom.engines", "chatroutes", "chatserver_sdk"]
+    "package", ["chatloom", "chatloom.engines", "chatroutes", "chatserver_sdk", "infinity_assistant"]
 )
 def test_importing_a_client_loads_nothing_heavy(package: str) -> None:
     loaded = loaded_by(f"import {package}")
@@ -209,6 +209,8 @@ def test_importing_a_client_loads_nothing_heavy(package: str) -> None:
 @pytest.mark.parametrize(
     "client",
     [
+        "infinity_assistant.InfinityAssistantClient",
+        "infinity_assistant.AsyncInfinityAssistantClient",
         "chatroutes.ChatRoutes",
         "chatroutes.AsyncChatRoutes",
         "chatserver_sdk.ChatServerClient",

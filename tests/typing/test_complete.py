@@ -12,11 +12,13 @@ import pytest
 import chatloom
 import chatroutes
 import chatserver_sdk
+import infinity_assistant
 import zaguan
 
 FILES = {
     chatloom: "api.py",
     chatroutes: "chatroutes_api.py",
+    infinity_assistant: "infinity_api.py",
     chatserver_sdk: "api.py",
     zaguan: "zaguan_api.py",
 }

@@ -11,6 +11,7 @@ import pytest
 
 import chatroutes
 import chatserver_sdk
+import infinity_assistant
 import zaguan
 from chatloom.core.clients import AwaitingClient, BlockingClient
 from chatloom.core.manner import CallOptions
@@ -18,7 +19,7 @@ from chatloom.core.operations import Resource
 from chatloom.engines import ClientOptions
 from support.editor import Editor, opened
 
-PACKAGES = (chatroutes, chatserver_sdk, zaguan)
+PACKAGES = (chatroutes, chatserver_sdk, infinity_assistant, zaguan)
 CLIENTS = [
     pytest.param(value, id=value.__name__)
     for package in PACKAGES
@@ -38,7 +39,7 @@ def members(client: type) -> Iterator[tuple[str, str]]:
 
 def operations(client: type) -> list[tuple[str, str]]:
     """Those of its members that send something."""
-    common = dir(BlockingClient) + dir(AwaitingClient)
+    common = [*dir(BlockingClient), *dir(AwaitingClient), "get_api_key", "set_api_key"]
     return [
         (name, words)
         for name, words in members(client)

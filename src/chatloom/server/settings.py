@@ -12,6 +12,8 @@ from msgspec import Meta
 
 from chatloom.core.errors import SettingsError
 from chatloom.core.secret import Secret
+from chatloom.server.egress.settings import EgressSettings
+from chatloom.server.research.settings import ResearchSettings
 
 _Dollars = Annotated[float, Meta(ge=0, le=2000)]  # so that no turn's cost outgrows the store
 
@@ -96,6 +98,9 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Of accounts that were given none; the first one when not given."""
     bands: dict[_Name, list[str]] = {}
     """Names or patterns of the models in each; one in none is in ``standard``."""
+    egress: EgressSettings = EgressSettings()
+    """Where the server may go on somebody's word."""
+    research: ResearchSettings = ResearchSettings()
     registration: Literal["closed", "open"] = "closed"
     """Whether people may register themselves; with ``--dev`` they may anyway."""
     credit_usd: Annotated[float, Meta(ge=0.000001, le=1000)] = 0.001

@@ -114,6 +114,9 @@ def joined(place: Place, location: str) -> Place:
     except UnicodeError:
         raise EgressRefused("url") from None
     _expect_clean(location)
+    # What names its scheme stands for itself; `urljoin` sees paths in some of these.
+    if _SCHEME.match(location):
+        return place_of(location)
     try:
         return place_of(urljoin(place.url, location))
     except ValueError:  # of `urljoin`

@@ -10,6 +10,7 @@ import msgspec
 
 from chatloom.core.secret import Secret
 from chatloom.server.egress import Egress, EgressError, EgressSettings, FetchLimits
+from chatloom.server.research.settings import ResearchSettings
 from chatloom.server.research.sources import (
     BraveProvider,
     Fetch,
@@ -26,19 +27,6 @@ Known: TypeAlias = Callable[[str, str, int], Awaitable[Sequence[Hit]]]
 """Searches what an account knows: account, query, how many."""
 
 _LIMITS = FetchLimits(connect=5.0, idle=8.0, total=15.0, body_bytes=3 * 1024 * 1024)
-
-
-class ResearchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where is searched, beside what the account knows; without any of them, only there."""
-
-    searxng: str | None = None
-    """The address of a SearXNG instance."""
-    brave_key_env: str | None = None
-    """The environment variable that holds a key of Brave's search API."""
-    brave_url: str = "https://api.search.brave.com"
-    tavily_key_env: str | None = None
-    """The environment variable that holds a key of Tavily's."""
-    tavily_url: str = "https://api.tavily.com"
 
 
 class Research:
