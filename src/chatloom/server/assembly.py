@@ -11,6 +11,7 @@ from chatloom.server.identity.limits import Limits
 from chatloom.server.identity.people import People
 from chatloom.server.identity.refusals import Refusals
 from chatloom.server.identity.tiers import Tiers
+from chatloom.server.knowledge.library import Knowledge
 from chatloom.server.models.registry import Registry
 from chatloom.server.services import Services
 from chatloom.server.settings import ServerSettings
@@ -41,6 +42,7 @@ def assemble(
         people=People(store, identity, dev=dev, is_open=settings.registration == "open"),
         registry=registry,
         turns=Turns(store, registry, settings.cancel_unread_after),
+        knowledge=Knowledge(store),
         tiers=tiers,
         workflows=workflows,
         limits=Limits(),

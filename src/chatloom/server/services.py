@@ -14,6 +14,7 @@ from chatloom.server.identity.people import People
 from chatloom.server.identity.refusals import Refusals
 from chatloom.server.identity.tiers import Tiers
 from chatloom.server.ids import milliseconds
+from chatloom.server.knowledge.library import Knowledge
 from chatloom.server.models.registry import Registry
 from chatloom.server.settings import ServerSettings
 from chatloom.server.store.contract import Store
@@ -31,6 +32,7 @@ class Services(msgspec.Struct, kw_only=True):
     people: People
     registry: Registry
     turns: Turns
+    knowledge: Knowledge
     tiers: Tiers
     workflows: Workflows
     limits: Limits
@@ -43,6 +45,8 @@ class Services(msgspec.Struct, kw_only=True):
             try:
                 await self.store.forget_replays(milliseconds())
                 await self.store.forget_refresh_tokens(milliseconds())
+                await self.store.forget_expired_memories(milliseconds())
+                await self.store.forget_drafts(milliseconds())
             except Exception:
                 _log.exception("what need not be kept could not be forgotten")
             await asyncio.sleep(3600)
@@ -50,6 +54,7 @@ class Services(msgspec.Struct, kw_only=True):
     async def close(self) -> None:
         """Cancel what still runs, and close everything."""
         await self.turns.close(grace=0)
+        self.knowledge.close()
         await self.people.close()
         await self.refusals.close()
         await self.registry.close()

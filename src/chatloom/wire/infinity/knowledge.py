@@ -40,10 +40,12 @@ class EntryChange(Given):
     title: Title | None = None
     content: Content | None = None
     format: Format | None = None
-    domain: Domain | None = None
+    """What the content is; what was read from HTML goes on as markdown, from pdf as text."""
+    domain: Domain | UnsetType | None = UNSET
+    """`null` takes it out of any."""
     tags: Tags | None = None
     confidence: Confidence | None = None
-    source: Annotated[str, Meta(max_length=2000)] | None = None
+    source: Annotated[str, Meta(max_length=2000)] | UnsetType | None = UNSET
 
 
 class EntryQuery(Given):
@@ -53,8 +55,9 @@ class EntryQuery(Given):
 
 
 class EntryPage(Given):
-    """Which entries are meant, the newest first, a page at a time."""
+    """Which entries are meant, the newest first, a page at a time; by its *id*, one alone."""
 
+    id: Id | None = None
     type: EntryType | None = None
     domain: Domain | None = None
     tag: Tag | None = None
@@ -80,13 +83,13 @@ class Entry(Part):
 
 
 class HoldingEntry(Told):
-    """An entry."""
+    """An entry; its content is cut to 1,000 characters."""
 
     entry: Entry
 
 
 class Entries(Told):
-    """A page of entries; their contents are cut to 1,000 characters."""
+    """A page of entries; contents are cut to 1,000 characters, but for one asked for by its id."""
 
     entries: list[Entry]
     total: int
@@ -115,8 +118,10 @@ class KnowledgeQuery(Given):
 class Result(Part):
     """Something found: the best passage of an entry.
 
-    `score` is how well it matches, from 0 to 1: 1 where it has every word of the query where they
-    weigh most; it does not depend on what else was found. `confidence` is the entry's own.
+    `score` is how well it matches, from 0 to 1: the share of the query's words that it has, weighed
+    by how rare each is in the account, and by where it stands: in the title, in tags, often in the
+    text, beside its neighbour. It does not depend on what else was found. `confidence` is the
+    entry's own.
     `highlights` are pieces of `content`, which is the passage, with ``**`` around what was sought.
     """
 
@@ -136,7 +141,11 @@ class Result(Part):
 
 
 class Results(Told):
-    """What was found, the best first; `total` counts the entries that match."""
+    """What was found, the best first.
+
+    `total` counts the entries that have any of the query's telling words; where more than
+    20,000 passages do, those in the first 20,000.
+    """
 
     results: list[Result]
     total: int

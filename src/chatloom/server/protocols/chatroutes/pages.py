@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from chatloom.server.ids import is_id
-from chatloom.server.protocols.chatroutes.cursors import (
-    BehindBranch,
-    BehindMessage,
-    cursor_of,
-    read_cursor,
-    wrong_cursor,
-)
+from chatloom.server.protocols.chatroutes.cursors import BehindBranch, BehindMessage
 from chatloom.server.protocols.chatroutes.spelling import branch_told, messages_told
+from chatloom.server.protocols.cursors import cursor_of, read_cursor, wrong_cursor
 from chatloom.server.store.contract import Branch, Conversation, Node, Store
 from chatloom.wire import chatroutes as wire
 

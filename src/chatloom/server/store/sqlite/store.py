@@ -23,6 +23,8 @@ from chatloom.server.store.sqlite.administration import Administration
 from chatloom.server.store.sqlite.balances import Balances
 from chatloom.server.store.sqlite.check import check
 from chatloom.server.store.sqlite.keys import Keys
+from chatloom.server.store.sqlite.knowledge import Knowledge
+from chatloom.server.store.sqlite.memory import Memories
 from chatloom.server.store.sqlite.people import People
 from chatloom.server.store.sqlite.places import File, Memory
 from chatloom.server.store.sqlite.spending import Spending
@@ -30,7 +32,7 @@ from chatloom.server.store.sqlite.trees import Trees
 from chatloom.server.store.sqlite.turns import Turns
 
 
-class SQLiteStore(Keys, People, Spending, Administration, Trees):
+class SQLiteStore(Keys, People, Spending, Administration, Trees, Knowledge, Memories):
     """Everything in the file at *path*; where that is `None`, in memory, until it is closed.
 
     Short reads happen on the spot, as they cost less than changing threads;
@@ -154,6 +156,7 @@ class SQLiteStore(Keys, People, Spending, Administration, Trees):
 
     async def check(self) -> Health:
         return await self._place.apart(lambda: check(self._reader))
+
 
 _FORGOTTEN = 500
 """Replays to forget in one go, so that turns need not wait for all of them."""
