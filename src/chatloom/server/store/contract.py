@@ -15,6 +15,7 @@ from chatloom.core.http import JSON
 from chatloom.server.chat.message import Message
 from chatloom.server.models.driver import Price, ProblemKind, Usage
 from chatloom.server.store.administration import Administration
+from chatloom.server.store.archive import Archive
 from chatloom.server.store.keys import Keys, Unread
 from chatloom.server.store.people import People
 from chatloom.server.store.spending import Allowance, Spending
@@ -271,7 +272,7 @@ class Health(msgspec.Struct, frozen=True):
     """Worth knowing, and no damage."""
 
 
-class Store(Keys, People, Spending, Administration, Trees, Protocol):
+class Store(Keys, People, Spending, Administration, Trees, Archive, Protocol):
     """Keeps everything. Reads and writes of one account never see another's."""
 
     async def open_turn(self, opening: Opening) -> int | None:

@@ -20,6 +20,7 @@ from chatloom.server.store.contract import (
 )
 from chatloom.server.store.sqlite import rows
 from chatloom.server.store.sqlite.administration import Administration
+from chatloom.server.store.sqlite.archive import Archive
 from chatloom.server.store.sqlite.balances import Balances
 from chatloom.server.store.sqlite.check import check
 from chatloom.server.store.sqlite.keys import Keys
@@ -30,7 +31,7 @@ from chatloom.server.store.sqlite.trees import Trees
 from chatloom.server.store.sqlite.turns import Turns
 
 
-class SQLiteStore(Keys, People, Spending, Administration, Trees):
+class SQLiteStore(Keys, People, Spending, Administration, Trees, Archive):
     """Everything in the file at *path*; where that is `None`, in memory, until it is closed.
 
     Short reads happen on the spot, as they cost less than changing threads;
@@ -110,9 +111,7 @@ class SQLiteStore(Keys, People, Spending, Administration, Trees):
         told = None if metadata is None else msgspec.json.encode(metadata).decode()
 
         def write(connection: sqlite3.Connection) -> None:
-            if connection.execute(self._sql["conversation_to_be"], (id, account_id)).fetchone():
-                connection.execute(self._sql["keep_conversation"], (id,))
-                connection.execute(self._sql["keep_branch"], (id,))
+            self._keep(connection, account_id, id)
             values = (account_id, id, archived, title, told, now)
             connection.execute(self._sql["change_conversation"], values)
 
@@ -154,6 +153,7 @@ class SQLiteStore(Keys, People, Spending, Administration, Trees):
 
     async def check(self) -> Health:
         return await self._place.apart(lambda: check(self._reader))
+
 
 _FORGOTTEN = 500
 """Replays to forget in one go, so that turns need not wait for all of them."""
