@@ -43,7 +43,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 
     title: str
     side: str
-    """``client``, ``server`` or ``store``."""
+    """``client``, ``server``, ``store`` or ``tree``."""
     scenario: str
     quantity: str
     unit: str

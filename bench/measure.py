@@ -16,6 +16,7 @@ from bench.figures import Figure
 from bench.measure_clients import Clients
 from bench.measure_servers import Servers, upstream
 from bench.measure_stores import Stores
+from bench.measure_trees import Trees
 from bench.notes import notes
 from bench.peers import Homes
 from bench.processes import cores, on_core
@@ -59,7 +60,7 @@ def measure(asked: Asked, say: Callable[[str], None]) -> Report:
 
 def _measure(
     asked: Asked, book: Book, folder: Path, core: int | None
-) -> dict[str, Clients | Servers | Stores]:
+) -> dict[str, Clients | Servers | Stores | Trees]:
     of_clients, of_servers = asked.scenarios("client"), asked.scenarios("server")
     with ExitStack() as running:
         port, direct = running.enter_context(upstream(folder))
@@ -70,8 +71,10 @@ def _measure(
         if of_servers:
             found = [one for one in plan.SERVER_SCENARIOS if one.name in of_servers]
             servers.measure(found, direct, port, book)
+        trees = Trees(core, asked.share)
         stores.measure(asked.scenarios("store"), book)
-    return {"client": clients, "server": servers, "store": stores}
+        trees.measure(asked.scenarios("tree"), book)
+    return {"client": clients, "server": servers, "store": stores, "tree": trees}
 
 
 def _versions(homes: Homes) -> dict[str, str]:

@@ -11,6 +11,7 @@ import msgspec
 
 from bench.clients import CLIENTS, OURS
 from bench.figures import Figure, Target
+from bench.trees import PAGE, SMALL
 
 BARE = "bare python"
 BARE_IMPORTS = {
@@ -76,6 +77,9 @@ SERVER_SCENARIOS = [
 STORED = "64 stored"
 """A turn opened and settled, in a process that does nothing else."""
 
+TREES = "trees in one file"
+"""Requests to a conversation of 100,000 messages in 1,000 branches, and to ones of 100."""
+
 
 def _than(peer: str, least: float) -> Target:
     return Target(against=peer, least=least)
@@ -108,8 +112,15 @@ def _server(
     )
 
 
+def _tree(title: str, quantity: str, unit: str, *targets: Target) -> Figure:
+    return Figure(
+        title=title, side="tree", scenario=TREES, quantity=quantity, unit=unit, targets=targets
+    )
+
+
 _IMPORTS = [Target(most=CLIENTS[name].most_import_ms, of=name) for name in OURS]
 _FIRSTS = [Target(against="openai", least=CLIENTS[name].least_first_gain, of=name) for name in OURS]
+_AS_SMALL = [Target(against=SMALL, most=1.5)]
 
 FIGURES = [
     _client("import, beyond bare Python, CPU", "import blocking 1", "cpu_ms", "ms", *_IMPORTS),
@@ -246,4 +257,16 @@ FIGURES = [
         "µs",
         Target(most=1200),
     ),
+    _tree("a message appended, with its answer, CPU", "append_us", "µs", *_AS_SMALL),
+    _tree("a branch's last 50 messages read, CPU", "read_us", "µs", *_AS_SMALL),
+    _tree("a branch forked, CPU", "fork_us", "µs", *_AS_SMALL),
+    _tree(
+        "the whole tree read, page by page, peak memory",
+        "peak_mb",
+        "MB",
+        Target(against=PAGE, most=1.5),
+    ),
+    _tree("a page of 1,000 messages of the tree, CPU", "page_ms", "ms"),
+    _tree("100 conversations listed, CPU", "list_ms", "ms"),
+    _tree("a search in all messages, CPU", "search_ms", "ms"),
 ]

@@ -143,8 +143,8 @@ def branch_and_merge(url: str, conversation: str) -> None:
     told.append("on a branch  ", style="bold")
     told.append(f"{short['message']['content']} …\n")
     told.append(
-        f"{diff['sharedMessageCount']} messages shared, {diff['branch']['messageCount']} only on the"
-        f" branch, {diff['against']['messageCount']} only on {main['title']}; merged;"
+        f"{diff['sharedMessageCount']} messages shared, {diff['branch']['messageCount']} only"
+        f" there, {diff['against']['messageCount']} only on {main['title']}; merged;"
         f" “sentence” found {len(found['hits'])} times"
     )
     show("ChatRoutes forks the same talk, and merges", told)
@@ -153,15 +153,9 @@ def branch_and_merge(url: str, conversation: str) -> None:
 def show_tree(database: Path, conversation: str) -> None:
     """Have `chatloom tree` draw it, beside the server that holds the file."""
     command = [sys.executable, "-m", "chatloom", "tree", conversation, "--db", str(database)]
-    width = str(min(out.width, 100))
-    drawn = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "COLUMNS": width, "FORCE_COLOR": "1"},
-        check=True,
-    )
-    out.print(Text.from_ansi(drawn.stdout))
+    out.print()
+    out.file.flush()
+    subprocess.run(command, check=True)
 
 
 def break_off(url: str) -> str:
@@ -207,7 +201,7 @@ def main() -> None:
             asyncio.run(talk_async(url))
             show("a provider that breaks off is never taken for a whole answer", break_off(url))
             show_conversation(url, id)
-            # show_tree(database, id)
+            show_tree(database, id)
         doctor = [sys.executable, "-m", "chatloom", "doctor", "--db", str(database)]
         checked = subprocess.run(
             doctor, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"}, check=False

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 
 from chatloom.server.app import ROUTES
 from faults.provider import Provider, providing
-from support.http import Answer, Events
+from support.chatroutes import Member, grown
+from support.http import Answer, Events, completion
 from support.live import Live
 
 ASKED: dict[str, Any] = {"model": "exact", "max_tokens": 40}
@@ -191,19 +193,58 @@ def test_a_cancelled_call_is_charged_for_what_was_said(live: Live) -> None:
     assert cost > 0
 
 
+TALK = "/api/v1/conversations/{conversation_id}"
+COMPLETION = {"model": "loom/echo", **completion("Hello!", model="loom/echo"), "max_tokens": 9}
+COSTING: dict[str, dict[str, object]] = {
+    "/v1/chat/completions": COMPLETION,
+    "/v1/messages": COMPLETION,
+    "/v1/embeddings": {"model": "loom/embed", "input": "Hello!"},
+    f"{TALK}/messages": {"content": "Hello!"},
+    f"{TALK}/messages/stream": {"content": "Hello!"},
+    f"{TALK}/branches/{{branch_id}}/messages": {"content": "Hello!"},
+    f"{TALK}/branches/{{branch_id}}/merge": {"strategy": "summarize"},
+    f"{TALK}/checkpoints": {"branchId": "{branch_id}", "anchorMessageId": "{message_id}"},
+    "/api/v1/checkpoints/{checkpoint_id}/recreate": {},
+    "/api/v1/autobranch/suggest-branches": {
+        "text": "Hello!",
+        "hybridDetection": True,
+        "llmModel": "loom/scribe",
+    },
+}
+"""Every address that costs, with a request that does."""
+
+
 def test_every_route_that_costs_writes_the_ledger_and_no_other_does(live: Live) -> None:
-    costing = {route.path for route in ROUTES if route.paid}
-    assert costing == {"/v1/chat/completions", "/v1/messages", "/v1/embeddings"}
+    assert {route.path for route in ROUTES if route.paid} == set(COSTING)
     for route in ROUTES:
-        path = route.path.replace("{model_id:path}", "loom/echo").replace("{", "").replace("}", "")
+        parts = {name: name for name in re.findall(r"{(\w+)", route.path)}
+        if route.owner == "chatroutes":
+            parts = grown(Member(live, "admin-books")).parts
+        path = route.path.replace(":path", "").format(**parts)
+        told = COSTING.get(route.path, {}) if route.paid else COMPLETION
+        body = {name: _filled(value, parts) for name, value in told.items()}
         before = live.counts()["ledger"]
-        question = {"messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 9}
-        body: dict[str, object] = {"model": "loom/echo", **question}
-        if path == "/v1/embeddings":
-            body = {"model": "loom/embed", "input": "Hello!"}
         sent = body if route.method in {"POST", "PUT"} else None
-        live.call(route.method, path, sent, key="admin-books")
+        answer = live.call(route.method, path, sent, key="admin-books")
+        assert not route.paid or answer.status in {200, 201}, answer.body
         assert live.counts()["ledger"] == before + (2 if route.paid else 0), path
+
+
+def _filled(value: object, parts: Mapping[str, str]) -> object:
+    return value.format(**parts) if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("path", COSTING)
+def test_a_spent_budget_holds_on_every_route_that_costs(live: Live, path: str) -> None:
+    key = f"broke-{path}"
+    parts = grown(Member(live, key)).parts
+    limit(live, "key", owner(live, key)[0], 1)
+    told = {**COSTING[path], "model": "loom/embed" if "input" in COSTING[path] else "loom/scribe"}
+    body = {name: _filled(value, parts) for name, value in told.items()}
+    before = live.dump()
+    answer = live.call("POST", path.format(**parts), body, key=key)
+    assert (answer.status, answer.headers["x-should-retry"]) == (402, "false"), answer.body
+    assert live.dump() == before
 
 
 def test_a_new_price_does_not_alter_the_past(tmp_path: Path, provider: Provider) -> None:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from chatloom.server.app import ROUTES
 from support.http import Answer, Events
 from support.live import Live
 
@@ -164,14 +165,26 @@ def test_what_a_key_began_is_remembered_over_a_restart(
     after.stop()
 
 
-def test_an_address_tells_whether_it_heeds_keys(live: Live, named: dict[str, str]) -> None:
-    paid, free = (
-        live.call("OPTIONS", path, headers=named) for path in ("/v1/chat/completions", "/v1/models")
-    )
-    assert (paid.status, paid.headers["allow"]) == (200, "POST")
-    assert paid.headers["idempotency-key"] == named["Idempotency-Key"]
-    assert (free.status, free.headers["allow"]) == (200, "GET")
-    assert "idempotency-key" not in free.headers
+PATHS = sorted({route.path for route in ROUTES})
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_an_address_tells_whether_it_heeds_keys(
+    live: Live, named: dict[str, str], path: str
+) -> None:
+    routes = [route for route in ROUTES if route.path == path]
+    told = live.call("OPTIONS", path.translate({ord("{"): None, ord("}"): None}), headers=named)
+    assert told.status == 200
+    assert told.headers["allow"] == ", ".join(sorted(route.method for route in routes))
+    heeded = named["Idempotency-Key"] if any(route.is_keyed for route in routes) else None
+    assert told.headers.get("idempotency-key") == heeded
+
+
+def test_what_makes_or_costs_something_heeds_keys() -> None:
+    keyed = {route.path for route in ROUTES if route.is_keyed}
+    assert {route.path for route in ROUTES if route.paid} < keyed
+    assert {"/v1/chat/completions", "/api/v1/conversations"} < keyed
+    assert {route.method for route in ROUTES if route.is_keyed} == {"POST", "PATCH"}
 
 
 def test_a_repeat_says_the_same_in_other_words(live: Live, named: dict[str, str]) -> None:

@@ -54,12 +54,13 @@ class Books:
         unread: Unread = "cancel",
     ) -> Opening:
         """A turn that begins a conversation, or goes on with *branch* behind *parent*."""
+        conversation_id = conversation.id if conversation else new_id()
         return Opening(
             turn_id=new_id(),
             account_id=self.account_id,
             key_id=key_id or self.key_id,
             end_user=end_user,
-            conversation_id=conversation.id if conversation else new_id(),
+            conversation_id=conversation_id,
             starts_conversation=conversation is None,
             listed=end_user is not None,
             metadata={"made": "by a test"},

@@ -58,9 +58,7 @@ class Member:
         body = {"title": title, "model": model, **fields}
         return Talk(self, self.data("POST", CONVERSATIONS, body)["conversation"]["id"])
 
-    def stream(
-        self, path: str, body: object, headers: Mapping[str, str] | None = None
-    ) -> Events:
+    def stream(self, path: str, body: object, headers: Mapping[str, str] | None = None) -> Events:
         """Read a streamed answer to its end."""
         with self.server.post(BASE + path, body, key=self.key, headers=headers) as response:
             return told(response)
@@ -154,6 +152,37 @@ class Talk:
     def texts(self, branch: Any = None) -> list[str]:
         """What its messages say."""
         return [one["content"] for one in self.messages(branch)]
+
+
+@dataclass(frozen=True)
+class Grown:
+    """A talk that has one of everything that has an id."""
+
+    talk: Talk
+    branch: str
+    message: str
+    """On the branch; it answers the main branch's question otherwise."""
+    checkpoint: str
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """What stands in the places of addresses."""
+        return {
+            "conversation_id": self.talk.id,
+            "branch_id": self.branch,
+            "message_id": self.message,
+            "checkpoint_id": self.checkpoint,
+        }
+
+
+def grown(member: Member) -> Grown:
+    """A talk with a branch that can be merged, and a checkpoint."""
+    talk = member.begin()
+    branch = talk.fork(talk.say("One", "Two")[1], "Aside")
+    message = talk.say("Aside", branch=branch)[1]
+    body = {"branchId": branch["id"], "anchorMessageId": message}
+    made = member.data("POST", f"{talk.path}/checkpoints", body)["checkpoint"]
+    return Grown(talk, branch["id"], message, made["id"])
 
 
 def refusal(answer: Answer) -> tuple[int, str]:

@@ -38,7 +38,7 @@ class ScriptedDriver:
     """Answers with the steps it was given: says deltas, raises, or waits."""
 
     def __init__(self, *steps: Step) -> None:
-        self.steps = steps
+        self.steps: Sequence[Step] = steps
         self.prompts: list[Prompt] = []
         self.left = 0
         """How many answers were ended, in whatever way."""

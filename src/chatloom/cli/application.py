@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 
 from chatloom import __version__
-from chatloom.cli import accounts, backup, budgets, doctor, explain, keys, models, serve
+from chatloom.cli import (
+    accounts,
+    backup,
+    budgets,
+    doctor,
+    explain,
+    exporting,
+    importing,
+    keys,
+    models,
+    serve,
+    tree,
+)
 from chatloom.cli.chat import command as chat
 
 application = typer.Typer(
@@ -39,6 +51,9 @@ application.add_typer(keys.commands, name="keys")
 application.add_typer(accounts.commands, name="accounts")
 application.add_typer(budgets.commands, name="budgets")
 application.command("models")(models.models)
+application.command("tree")(tree.tree)
 application.command("explain")(explain.explain)
+application.command("export")(exporting.export)
+application.command("import")(importing.import_file)
 application.command("backup")(backup.backup)
 application.command("doctor")(doctor.doctor)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol, TypeVar, cast
+from typing import IO, Protocol, TypeVar, cast
+
+from msgspec.structs import replace
 
 from chatloom.core.clients import BlockingClient
 from chatloom.core.engine import Engine, Sync
-from chatloom.core.http import path
+from chatloom.core.errors import ChatloomError
+from chatloom.core.http import Timeouts, path
 from chatloom.core.operations import operation, typed
 from chatloom.core.secret import Secret
 from chatloom.policies.authorize import Authorize
@@ -18,6 +21,7 @@ from chatloom.server.identity.keys import Identity
 from chatloom.server.identity.tiers import Tiers
 from chatloom.server.lock import DatabaseLock, Locked
 from chatloom.server.protocols.chatloom.accounts import change_tier, tell_accounts
+from chatloom.server.protocols.chatloom.archives import import_archive
 from chatloom.server.protocols.chatloom.budgets import list_budgets, remove_budget, set_budget
 from chatloom.server.protocols.chatloom.keys import make_key, tell_key, tell_keys
 from chatloom.server.protocols.deeds import CLI, deed
@@ -27,6 +31,9 @@ from chatloom.transports.blocking import BlockingTransport
 from chatloom.wire import chatloom as wire
 
 T = TypeVar("T")
+
+_PART = 512 * 1024
+"""Bytes of a file that are sent at once."""
 
 
 class Desk(Protocol):
@@ -41,6 +48,7 @@ class Desk(Protocol):
     def remove_budget(self, named: wire.BudgetName) -> wire.Budget: ...
     def accounts(self, settings: ServerSettings) -> wire.AccountList: ...
     def set_tier(self, id: str, tier: str | None, settings: ServerSettings) -> wire.Account: ...
+    def import_archive(self, file: IO[bytes], wanted: wire.NewImport) -> wire.Imported: ...
 
 
 @contextmanager
@@ -118,6 +126,28 @@ class _Remote(BlockingClient):
         request = self._engine.request("PATCH", address, (), body)
         return await self._send(request, typed(wire.Account))
 
+    @operation
+    async def import_archive(self, file: IO[bytes], wanted: wire.NewImport) -> wire.Imported:
+        """Send a file, part by part, and have it imported."""
+        upload = await self._post("/admin/archives", {}, typed(wire.Upload))
+        where = path("/admin/archives/{id}", id=upload.id)
+        try:
+            file.seek(0)
+            sent = 0
+            while part := file.read(_PART):
+                place = (("offset", str(sent)),)
+                request = self._engine.request("PUT", where, place, part)
+                sent = (await self._send(request, typed(wire.Upload))).bytes
+        except BaseException:
+            with suppress(ChatloomError):
+                await self._send(self._engine.request("DELETE", where), typed(wire.Upload))
+            raise
+        patient = replace(
+            self._engine.request("POST", where, (), self._engine.encode(wanted)),
+            timeouts=Timeouts(connect=10, idle=None),
+        )
+        return await self._send(patient, typed(wire.Imported))
+
 
 def _remote(url: str, token: str) -> _Remote:
     # No proxy: what is sent here is for this machine alone.
@@ -173,6 +203,9 @@ class _Local:
 
     def accounts(self, settings: ServerSettings) -> wire.AccountList:
         return self._with(lambda store, _: tell_accounts(store, Tiers(settings)))
+
+    def import_archive(self, file: IO[bytes], wanted: wire.NewImport) -> wire.Imported:
+        return self._with(lambda store, _: import_archive(store, file, wanted, by=CLI))
 
     def set_tier(self, id: str, tier: str | None, settings: ServerSettings) -> wire.Account:
         change = wire.AccountChange(tier=tier)

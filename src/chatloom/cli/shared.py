@@ -45,8 +45,15 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 def escape(text: str) -> str:
     """Make *text*, whoever wrote it, plain: neither markup nor word to the terminal."""
+    return escape_markup(printable(text))
+
+
+def printable(text: str) -> str:
+    """Make *text*, whoever wrote it, no word to the terminal."""
+    if text.isprintable():
+        return text
     shown = (one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
-    return escape_markup("".join(shown))
+    return "".join(shown)
 
 
 def print_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chatloom.core.secret import Secret
+from chatloom.server.archive.uploads import Uploads
 from chatloom.server.chat.turns import Turns
 from chatloom.server.identity.keys import Identity
 from chatloom.server.identity.limits import Limits
@@ -47,6 +48,7 @@ def assemble(
         workflows=workflows,
         limits=Limits(),
         refusals=Refusals(store),
+        uploads=Uploads(),
         dev=dev,
     )
 

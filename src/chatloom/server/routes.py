@@ -33,7 +33,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     owner: Owner
     summary: str
     endpoint: Endpoint
-    scope: Scope | Literal["public"]
+    scope: Scope | Literal["public", "control"]
+    """What a key needs; `control` is for the commands of the server's own machine alone."""
     query: type | None = None
     """What its query string may say."""
     request: type | None = None

@@ -7,6 +7,7 @@ import logging
 
 import msgspec
 
+from chatloom.server.archive.uploads import Uploads
 from chatloom.server.chat.turns import Turns
 from chatloom.server.identity.keys import Identity
 from chatloom.server.identity.limits import Limits
@@ -37,6 +38,7 @@ class Services(msgspec.Struct, kw_only=True):
     workflows: Workflows
     limits: Limits
     refusals: Refusals
+    uploads: Uploads
     dev: bool
 
     async def tidy(self) -> None:
@@ -47,6 +49,7 @@ class Services(msgspec.Struct, kw_only=True):
                 await self.store.forget_refresh_tokens(milliseconds())
                 await self.store.forget_expired_memories(milliseconds())
                 await self.store.forget_drafts(milliseconds())
+                await self.store.purge_words()
             except Exception:
                 _log.exception("what need not be kept could not be forgotten")
             await asyncio.sleep(3600)
@@ -58,4 +61,5 @@ class Services(msgspec.Struct, kw_only=True):
         await self.people.close()
         await self.refusals.close()
         await self.registry.close()
+        self.uploads.close()
         await self.store.close()

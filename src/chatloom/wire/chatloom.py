@@ -279,6 +279,39 @@ class HolderList(msgspec.Struct):
     data: list[Holder]
 
 
+class Upload(msgspec.Struct):
+    """A file on its way to the server: its name there, and how much of it has arrived."""
+
+    id: str
+    bytes: int
+
+
+class UploadPlace(msgspec.Struct):
+    """Where in the file a part of it begins."""
+
+    offset: Annotated[int, Meta(ge=0)]
+
+
+class NewImport(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """How an archive is imported.
+
+    Without `account_id` into the only account there is; `as_new` gives everything new ids.
+    """
+
+    account_id: str | None = None
+    as_new: bool = False
+
+
+class Imported(msgspec.Struct, kw_only=True):
+    """What was imported, and into which account; `conversations` are the ids here."""
+
+    account_id: str
+    conversations: list[str]
+    branches: int
+    messages: int
+    checkpoints: int
+
+
 class Problem(msgspec.Struct):
     """Something a check found wrong."""
 

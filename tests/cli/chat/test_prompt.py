@@ -13,11 +13,23 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
+from chatloom.cli.chat.commands import COMMANDS
 from chatloom.cli.chat.prompt import Completing, Prompt, fitting
 
 ENTER, ALT_ENTER, CTRL_C, CTRL_D, CTRL_R, UP = "\r", "\x1b\r", "\x03", "\x04", "\x12", "\x1b[A"
 PASTED = "\x1b[200~one\rtwo\r\x1b[201~"
 MODELS = ["loom/echo", "loom/scribe", "other/Echoes"]
+BRANCHES = ["main", "the other one"]
+
+
+class Known:
+    """What commands may name here."""
+
+    def models(self) -> list[str]:
+        return MODELS
+
+    def branches(self) -> list[str]:
+        return BRANCHES
 
 
 @pytest.fixture
@@ -27,7 +39,7 @@ def keys() -> Iterator[PipeInput]:
 
 
 def prompt(keys: PipeInput, history: Path | None = None) -> Prompt:
-    return Prompt(history, lambda: MODELS, lambda: ["model"], input=keys, output=DummyOutput())
+    return Prompt(history, Known(), lambda: ["model"], input=keys, output=DummyOutput())
 
 
 TYPED = {
@@ -82,10 +94,13 @@ def test_a_folder_that_cannot_be_written_is_no_reason_not_to_talk(
 
 
 COMPLETED: dict[str, tuple[str, list[str]]] = {
-    "commands": ("/", ["/model", "/system", "/new", "/retry", "/save", "/save!", "/help", "/exit"]),
-    "a command": ("/m", ["/model"]),
+    "commands": ("/", [f"/{name}" for name in COMMANDS]),
+    "a command": ("/mo", ["/model"]),
     "models": ("/model ", MODELS),
     "models with these letters": ("/model echo", ["loom/echo", "other/Echoes"]),
+    "branches": ("/switch ", BRANCHES),
+    "branches with these letters": ("/merge OTHER", ["the other one"]),
+    "branches to compare": ("/diff m", ["main"]),
     "files": ("/save no", ["tes.md"]),
     "no question": ("Hello /", []),
     "what is sent as it is": ("//m", []),
@@ -99,7 +114,7 @@ def test_commands_are_completed(
 ) -> None:
     (tmp_path / "notes.md").touch()
     monkeypatch.chdir(tmp_path)
-    completions = Completing(lambda: MODELS).get_completions(Document(text), CompleteEvent())
+    completions = Completing(Known()).get_completions(Document(text), CompleteEvent())
     assert [completion.text for completion in completions] == expected
 
 

@@ -3,39 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from chatloom.cli.chat.client import ChatClient
-from chatloom.cli.chat.session import Session
 from chatloom.cli.chat.talk import Talk
 from chatloom.core.errors import ConnectError
-from cli.chat.terminal import Terminal
+from cli.chat.desk import Desk
 from support.scripted import Scripted
-
-
-class Desk:
-    """Somebody at a terminal."""
-
-    def __init__(self, talk: Talk) -> None:
-        self.talk = talk
-        self.terminal = Terminal(60, 1000)
-        self.session = Session(talk, self.terminal.console(), plain=False)
-
-    def type(self, *lines: str) -> str:
-        """Type *lines*; return what came of them."""
-        before = len(self.terminal.text)
-        waiting: Iterator[str] = iter(lines)
-
-        def read() -> str:
-            for line in waiting:
-                return line
-            raise EOFError
-
-        self.session.run(read)
-        return " ".join(self.terminal.text[before:].split())
 
 
 @pytest.fixture
@@ -186,8 +163,9 @@ def test_the_status_tells_model_tokens_cost_and_conversation(desk: Desk) -> None
     assert [part for part in desk.session.status() if part] == ["loom/echo"]
     desk.talk.model = "loom/scribe"
     desk.type("Hello!")
-    model, tokens, cost, conversation = desk.session.status()
-    assert (model, tokens.endswith(" tokens"), cost[:3]) == ("loom/scribe", True, "$0.")
+    model, branch, tokens, cost, conversation = desk.session.status()
+    assert (model, branch, tokens.endswith(" tokens")) == ("loom/scribe", "", True)
+    assert cost[:3] == "$0."
     assert desk.talk.conversation_id is not None
     assert conversation[-8:] == desk.talk.conversation_id[-8:]
 

@@ -190,7 +190,7 @@ class Recording(SQLiteStore):
         await super().append(turn_id, last, deltas)
         self.committed = last
 
-    async def settle(self, settlement: Settlement) -> bool:
+    async def settle(self, settlement: Settlement) -> str | None:
         await asyncio.sleep(0.001)
         done = await super().settle(settlement)
         self.settled.add(settlement.opening.turn_id)
@@ -225,7 +225,7 @@ async def told_until_broken(turn: LiveTurn) -> bytes:
 class Unsettling(SQLiteStore):
     """Cannot write the end of anything."""
 
-    async def settle(self, settlement: Settlement) -> bool:
+    async def settle(self, settlement: Settlement) -> str | None:
         raise OSError("disk full")
 
 
@@ -249,7 +249,7 @@ class Hesitant(SQLiteStore):
 
     failed = False
 
-    async def settle(self, settlement: Settlement) -> bool:
+    async def settle(self, settlement: Settlement) -> str | None:
         if not self.failed:
             self.failed = True
             raise OSError("disk full")

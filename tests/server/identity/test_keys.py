@@ -17,6 +17,8 @@ from support.keys import heir, new_key, says, secret
 from support.live import Live
 
 GUARDED = [route for route in ROUTES if route.scope != "public"]
+GRANTED = [route for route in GUARDED if route.scope != "control"]
+"""Those that a key can be made for."""
 PUBLIC = {
     *("/health", "/ready", "/openapi.json", "/docs", "/docs/style.css"),
     *("/api/v1/auth/register", "/api/v1/auth/login", "/api/v1/auth/refresh"),
@@ -114,7 +116,7 @@ def test_a_route_refuses_a_key_without_its_scope(server: Live, route: Route) -> 
     assert (answer.status, answer.error["code"]) == (403, "missing_scope")
 
 
-@pytest.mark.parametrize("route", GUARDED, ids=named)
+@pytest.mark.parametrize("route", GRANTED, ids=named)
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_a_route_takes_a_key_with_its_scope_alone_in_every_form(
     server: Live, route: Route, form: Callable[[str], Mapping[str, str]]
@@ -123,7 +125,7 @@ def test_a_route_takes_a_key_with_its_scope_alone_in_every_form(
     assert ask(server, route, form(key)).status in {200, 400, 404}
 
 
-@pytest.mark.parametrize("route", GUARDED, ids=named)
+@pytest.mark.parametrize("route", GRANTED, ids=named)
 def test_a_key_may_be_limited_to_a_route(server: Live, route: Route) -> None:
     others = [named(one) for one in GUARDED if one is not route]
     without = secret(server, scopes=[route.scope], routes=others)
@@ -137,7 +139,7 @@ def test_a_key_may_be_limited_to_a_route(server: Live, route: Route) -> None:
         assert let_in.status in {200, 400, 404}
 
 
-@pytest.mark.parametrize("route", GUARDED, ids=named)
+@pytest.mark.parametrize("route", GRANTED, ids=named)
 def test_a_key_limited_to_no_route_opens_none(server: Live, route: Route) -> None:
     key = secret(server, scopes=[route.scope], routes=["/health", "HEAD *", "/V1/*"])
     answer = ask(server, route, {"X-API-Key": key})
@@ -244,11 +246,11 @@ def test_a_key_may_be_limited_to_models(server: Live, model: str, allowed: bool)
         assert server.counts() == before
 
 
-def test_the_control_token_opens_admin_routes_only(server: Live) -> None:
+def test_the_control_token_opens_admin_routes_and_its_own_only(server: Live) -> None:
     token = server.token()
     for route in GUARDED:
         answer = ask(server, route, {"Authorization": f"Bearer {token}"})
-        assert (answer.status == 403) == (route.scope != "admin"), named(route)
+        assert (answer.status == 403) == (route.scope not in {"admin", "control"}), named(route)
     assert server.database.with_name("own.db.lock").stat().st_mode & 0o777 == 0o600
 
 

@@ -6,13 +6,15 @@ things, beside a key that belongs to somebody.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from chatloom.server.app import ROUTES
 from chatloom.server.ids import new_id
+from support.chatroutes import Member, grown
 from support.http import Answer, completion
 from support.keys import heir, new_key, secret
 from support.live import Live
@@ -34,7 +36,28 @@ class Tenant:
         told: Any = self.get(f"/v1/conversations/{self.conversation}").json
         self.branch = str(told["branch_id"])
         self.message = str(told["messages"][-1]["id"])
+        self.grown = grown(Member(server, self.key))
         self.below = str(heir(server, self.key, scopes=["chat"], expires_in_days=9)["id"])
+
+    @property
+    def talk(self) -> str:
+        """A talk that has one of everything."""
+        return self.grown.talk.id
+
+    @property
+    def twig(self) -> str:
+        """A branch of it."""
+        return self.grown.branch
+
+    @property
+    def leaf(self) -> str:
+        """A message of it."""
+        return self.grown.message
+
+    @property
+    def checkpoint(self) -> str:
+        """A checkpoint of it."""
+        return self.grown.checkpoint
 
     def complete(self, content: object, metadata: Mapping[str, object], **more: Any) -> Answer:
         """Ask for a completion."""
@@ -79,7 +102,8 @@ def bob(pair: Pair) -> Tenant:
 
 
 Request = tuple[str, str, object]
-NAMED: dict[str, tuple[str, Callable[[Tenant, str], Request]]] = {
+Named = tuple[str, Callable[[Tenant, str], Request]]
+NAMED: dict[str, Named] = {
     "GET /v1/turns/{turn_id}": ("turn", lambda bob, id: ("GET", f"/v1/turns/{id}", None)),
     "GET /v1/turns/{turn_id}/events": (
         "turn",
@@ -119,12 +143,135 @@ NAMED: dict[str, tuple[str, Callable[[Tenant, str], Request]]] = {
 """Every way to name something of one's own by its id: what of Alice's is put there."""
 
 
+_ROUTES = [route for route in ROUTES if "{" in route.path and route.scope in {"chat", "keys"}]
+_PLACES = {
+    "conversation_id": "talk",
+    "branch_id": "twig",
+    "message_id": "leaf",
+    "checkpoint_id": "checkpoint",
+}
+_BODIES: dict[str, dict[str, object]] = {
+    "messages": {"content": "Hello!"},
+    "stream": {"content": "Hello!"},
+    "fork": {"forkPointMessageId": "{message_id}", "title": "A"},
+    "branches": {"title": "A"},
+    "checkpoints": {"branchId": "{branch_id}", "anchorMessageId": "{message_id}"},
+    "{message_id}": {"content": "Taken"},
+    "{conversation_id}": {"title": "Taken"},
+    "{branch_id}": {"title": "Taken"},
+}
+"""What is sent to ChatRoutes' addresses, by how they end."""
+
+
+def _placed(method: str, path: str, body: Mapping[str, object], place: str) -> Named:
+    """A request in which an id stands in this *place*, and one's own in all others."""
+
+    def request(bob: Tenant, id: str) -> Request:
+        parts = {**bob.grown.parts, place: id}
+        sent = {name: _filled(value, parts) for name, value in body.items()}
+        return method, path.format(**parts), sent if method != "GET" else None
+
+    return _PLACES[place], request
+
+
+def _filled(value: object, parts: Mapping[str, str]) -> object:
+    if isinstance(value, list):
+        return [_filled(one, parts) for one in cast("list[object]", value)]
+    return value.format(**parts) if isinstance(value, str) else value
+
+
+for _route in _ROUTES:
+    if _route.owner == "chatroutes":
+        for _place in re.findall(r"{(\w+)}", _route.path):
+            _body = _BODIES.get(_route.path.rpartition("/")[2], {})
+            NAMED[f"{_route.method} {_route.path} {_place}"] = _placed(
+                _route.method, _route.path, _body, _place
+            )
+
+_TALK = "/api/v1/conversations/{conversation_id}"
+_BRANCH = _TALK + "/branches/{branch_id}"
+_WITHIN: dict[str, tuple[str, str, dict[str, object], str]] = {
+    "listed branch": ("GET", _TALK + "/messages?branchId={branch_id}", {}, "branch_id"),
+    "compared branch": ("GET", _BRANCH + "/diff?against={branch_id}", {}, "branch_id"),
+    "checked branch": ("GET", _TALK + "/checkpoints?branchId={branch_id}", {}, "branch_id"),
+    "searched talk": (
+        "GET",
+        "/api/v1/conversations/search?q=one&conversationId={conversation_id}",
+        {},
+        "conversation_id",
+    ),
+    "answered branch": (
+        "POST",
+        _TALK + "/messages",
+        {"content": "A", "branchId": "{branch_id}"},
+        "branch_id",
+    ),
+    "answered message": (
+        "POST",
+        _TALK + "/messages",
+        {"content": "A", "parentMessageId": "{message_id}"},
+        "message_id",
+    ),
+    "streamed branch": (
+        "POST",
+        _TALK + "/messages/stream",
+        {"content": "A", "branchId": "{branch_id}"},
+        "branch_id",
+    ),
+    "streamed message": (
+        "POST",
+        _TALK + "/messages/stream",
+        {"content": "A", "parentMessageId": "{message_id}"},
+        "message_id",
+    ),
+    "message answered on a branch": (
+        "POST",
+        _BRANCH + "/messages",
+        {"content": "A", "parentMessageId": "{message_id}"},
+        "message_id",
+    ),
+    "forked message": (
+        "POST",
+        _TALK + "/fork",
+        {"forkPointMessageId": "{message_id}", "title": "A"},
+        "message_id",
+    ),
+    "base message": (
+        "POST",
+        _TALK + "/branches",
+        {"baseNodeId": "{message_id}", "title": "A"},
+        "message_id",
+    ),
+    "picked message": (
+        "POST",
+        _BRANCH + "/merge",
+        {"strategy": "pick", "messageIds": ["{message_id}"]},
+        "message_id",
+    ),
+    "target branch": ("POST", _BRANCH + "/merge", {"targetBranchId": "{branch_id}"}, "branch_id"),
+    "anchored branch": (
+        "POST",
+        _TALK + "/checkpoints",
+        {"branchId": "{branch_id}", "anchorMessageId": "{message_id}"},
+        "branch_id",
+    ),
+    "anchor": (
+        "POST",
+        _TALK + "/checkpoints",
+        {"branchId": "{branch_id}", "anchorMessageId": "{message_id}"},
+        "message_id",
+    ),
+}
+"""Places for ids in bodies and queries."""
+NAMED.update({name: _placed(*place) for name, place in _WITHIN.items()})
+
+
 def test_every_address_with_an_id_is_tried() -> None:
-    named = {
-        f"{route.method} {route.path}"
-        for route in ROUTES
-        if "{" in route.path and route.scope in {"chat", "keys"}
-    }
+    named: set[str] = set()
+    for route in _ROUTES:
+        places = [f" {one}" for one in re.findall(r"{(\w+)}", route.path)]
+        own = places if route.owner == "chatroutes" else [""]
+        named |= {f"{route.method} {route.path}{place}" for place in own}
     assert named == {name for name in NAMED if "/" in name}
 
 
@@ -134,28 +281,20 @@ def test_anothers_ids_are_as_if_they_were_not_there(
 ) -> None:
     what, request = NAMED[place]
     theirs = getattr(alice, what)
-    before = server.counts(), state_of(server, theirs)
+    before = server.dump()
 
     def ask(who: Tenant, id: str) -> Answer:
         method, path, body = request(who, id)
         return server.call(method, path, body, key=who.key)
 
-    foreign, absent = ask(bob, theirs), ask(bob, new_id())
-    assert foreign.status == (400 if place == "a cursor" else 404)
-    assert foreign.body == absent.body
-    assert (server.counts(), state_of(server, theirs)) == before
+    nobodys = new_id()
+    foreign, absent = ask(bob, theirs), ask(bob, nobodys)
+    assert foreign.status == (400 if place in {"a cursor", "picked message"} else 404)
+    assert foreign.body == absent.body.replace(nobodys.encode(), theirs.encode())
+    assert server.dump() == before
     if not place.startswith(("PATCH", "DELETE", "POST /v1/keys")):  # those change something
-        assert ask(alice, theirs).status == 200
-
-
-def state_of(server: Live, id: str) -> list[Any]:
-    """What anybody could have changed about it."""
-    return [
-        *server.rows("SELECT archived, title, updated_at FROM conversation WHERE id = ?", id),
-        *server.rows("SELECT outcome, ended_at FROM turn WHERE id = ?", id),
-        *server.rows("SELECT revoked_at FROM api_key WHERE id = ?", id),
-        *server.rows("SELECT count(*) FROM api_secret WHERE key_id = ?", id),
-    ]
+        grown_as_it_was = place not in {"target branch", "a cursor"}
+        assert ask(alice, theirs).status in ({200, 201} if grown_as_it_was else {200, 409})
 
 
 @pytest.mark.parametrize("prefix", ["chatcmpl-", "msg_"])
@@ -255,6 +394,30 @@ def test_a_list_of_sessions_holds_ones_own(alice: Tenant, bob: Tenant) -> None:
     ids = {one["id"] for one in listed}
     assert bob.conversation in ids
     assert alice.conversation not in ids
+
+
+def test_lists_and_searches_of_chatroutes_hold_ones_own(
+    server: Live, alice: Tenant, bob: Tenant
+) -> None:
+    member = Member(server, bob.key)
+    listed = member.get("/conversations?limit=100")
+    ids = {one["id"] for one in listed["conversations"]}
+    assert bob.talk in ids
+    assert not {alice.talk, alice.conversation} & ids
+    assert listed["total"] == len(ids)
+    hits = member.get("/conversations/search?q=aside&limit=100")["hits"]
+    assert {hit["conversationId"] for hit in hits} == {bob.talk}
+
+
+def test_nobody_is_given_what_another_made_with_the_same_key(
+    server: Live, alice: Tenant, bob: Tenant
+) -> None:
+    headers = {"Idempotency-Key": new_id()}
+    made: list[str] = []
+    for who in (alice, bob, alice, bob):
+        answer = Member(server, who.key).call("POST", "/conversations", {"title": "Mine"}, headers)
+        made.append(answer.json["data"]["conversation"]["id"])
+    assert made[0] == made[2] != made[1] == made[3]
 
 
 def test_what_another_was_charged_is_not_told(alice: Tenant, bob: Tenant) -> None:

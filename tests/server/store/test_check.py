@@ -19,6 +19,15 @@ pytestmark = pytest.mark.anyio
 
 UNLOCK = "DROP TRIGGER ledger_is_append_only; DROP TRIGGER ledger_is_kept;"
 
+_FORK = """
+INSERT INTO branch (id, conversation_id, name, head_id, parent_branch_id, forked_from_id,
+                    created_at, updated_at)
+SELECT 'b', conversation_id, 'fork', id, branch_id, id, 1, 1 FROM message
+WHERE depth = 2 AND conversation_id = (SELECT conversation_id FROM message WHERE depth = 4);
+UPDATE conversation SET branch_count = 2 WHERE message_count = 4;
+"""
+"""A branch that is as it should be."""
+
 DAMAGE: dict[str, tuple[str, str, str]] = {
     "content": (
         "UPDATE message SET body = replace(body, 'First', 'Thirst')",
@@ -187,6 +196,61 @@ DAMAGE: dict[str, tuple[str, str, str]] = {
         "conversation",
         "not what its turns cost",
     ),
+    "branch count": (
+        "UPDATE conversation SET branch_count = branch_count + 1",
+        "conversation",
+        "branches by its own count",
+    ),
+    "branch's cost": ("UPDATE branch SET cost = cost - 1", "branch", "not what its turns cost"),
+    "cost of another branch": (
+        "UPDATE turn SET branch_id = 'gone'",
+        "branch",
+        "not what its turns cost",
+    ),
+    "message of no branch": (
+        "UPDATE message SET branch_id = 'gone' WHERE depth = 4",
+        "message",
+        "its branch is missing, or of another conversation",
+    ),
+    "message of another branch": (
+        _FORK + "UPDATE message SET branch_id = 'b' WHERE depth = 4",
+        "message",
+        "behind another branch than its own was forked from",
+    ),
+    "head that is not the last": (
+        "UPDATE branch SET head_id = (SELECT id FROM message m"
+        " WHERE m.conversation_id = branch.conversation_id AND depth = 1)",
+        "branch",
+        "its own messages do not end at its head",
+    ),
+    "head of another branch": (
+        _FORK + "UPDATE branch SET head_id = (SELECT id FROM message WHERE depth = 3)"
+        " WHERE id = 'b'",
+        "branch",
+        "its own messages do not end at its head",
+    ),
+    "parent branch": (
+        _FORK + "UPDATE branch SET parent_branch_id = 'b' WHERE id = 'b'",
+        "branch",
+        "belongs to another branch than its parent",
+    ),
+    "merge of nothing": (
+        "INSERT INTO merge SELECT conversation_id, 'gone', 0, id FROM message WHERE depth = 4",
+        "merge",
+        "a message that is not of its conversation",
+    ),
+    "merge of another conversation": (
+        "INSERT INTO merge SELECT m.conversation_id, m.id, 0, o.id FROM message m, message o"
+        " WHERE m.depth = 4 AND o.depth = 1 AND o.conversation_id <> m.conversation_id",
+        "merge",
+        "a message that is not of its conversation",
+    ),
+    "checkpoint": (
+        "INSERT INTO checkpoint SELECT id, account_id, conversation_id, branch_id, id, 9, '', 0,"
+        " NULL, NULL, 1, NULL FROM message",
+        "checkpoint",
+        "its anchor is not a message of its conversation",
+    ),
     "journal of nobody": (
         "INSERT INTO journal VALUES ('nobody', 1, x'5b5d')",
         "journal",
@@ -232,8 +296,17 @@ async def test_damage_is_found(path: Path, script: str, check: str, detail: str)
     assert [one for one in problems if one.check == check and detail in one.detail], problems
 
 
+async def test_a_branch_at_a_message_is_no_damage(path: Path) -> None:
+    tamper(path, _FORK)
+    assert (await checked(path)).problems == []
+
+
 async def test_a_deleted_message_keeps_its_hash_and_is_no_damage(path: Path) -> None:
-    tamper(path, "UPDATE message SET body = '{}', deleted_at = 1 WHERE depth = 2")
+    tamper(
+        path,
+        "UPDATE message SET body = '{}', deleted_at = 1 WHERE depth = 2;"
+        "UPDATE conversation SET message_count = message_count - 1",
+    )
     assert (await checked(path)).problems == []
 
 
@@ -248,11 +321,21 @@ async def test_a_merged_message_is_hashed_with_both_parents(path: Path) -> None:
         id = new_id()
         connection.execute(
             "INSERT INTO message (id, conversation_id, account_id, parent_id, depth, role, body,"
-            " hash, answered, created_at) VALUES (?, ?, ?, ?, 3, 'user', ?, ?, 1, 1)",
+            " hash, answered, created_at, branch_id)"
+            " VALUES (?, ?, ?, ?, 3, 'user', ?, ?, 1, 1, 'b')",
             (id, conversation, account, first, '{"role":"user","content":"Both?"}', merged),
         )
-        connection.execute("INSERT INTO merge VALUES (?, 0, ?)", (id, second))
-        connection.execute("UPDATE conversation SET message_count = 5 WHERE message_count = 4")
+        connection.execute(
+            "INSERT INTO branch (id, conversation_id, name, head_id, parent_branch_id,"
+            " forked_from_id, created_at, updated_at)"
+            " SELECT 'b', ?1, 'both', ?2, branch_id, id, 1, 1"
+            " FROM message WHERE id = ?3",
+            (conversation, id, first),
+        )
+        connection.execute("INSERT INTO merge VALUES (?, ?, 0, ?)", (conversation, id, second))
+        connection.execute(
+            "UPDATE conversation SET message_count = 5, branch_count = 2 WHERE message_count = 4"
+        )
     assert (await checked(path)).problems == []
     tamper(path, f"UPDATE merge SET other_id = '{first}'")
     assert [problem.subject for problem in (await checked(path)).problems] == [id]

@@ -217,7 +217,8 @@ async def test_settling_twice_counts_once_for_everybody_above(own: Books) -> Non
     all_of_it = await family(own, [0, 1])
     (opening,) = await all_of_it.open_all(all_of_it.opening(all_of_it.ids[2]))
     settlement = answered(opening)
-    assert [await own.store.settle(settlement) for _ in range(2)] == [True, False]
+    settled = [await own.store.settle(settlement) for _ in range(2)]
+    assert settled == [opening.branch_id, None]
     for id in all_of_it.ids:
         assert await all_of_it.taken(id) == (COST, 0)
     assert (await own.store.check()).problems == []

@@ -39,7 +39,7 @@ async def test_a_settled_turn_is_told_as_it_ended(own: Books) -> None:
     opening = await own.begin(own.opening())
     await own.store.append(opening.turn_id, 1, b"[]")
     settlement = answered(opening)
-    assert await own.store.settle(settlement) is True
+    assert await own.store.settle(settlement) is not None
     turn = await own.store.turn(own.account_id, opening.turn_id)
     assert turn is not None
     assert (turn.outcome, turn.cost, turn.usage) == ("complete", COST, USAGE)
@@ -64,9 +64,9 @@ async def test_a_settled_turn_grows_its_conversation(own: Books) -> None:
 async def test_settling_twice_is_settling_once(own: Books) -> None:
     opening = await own.begin(own.opening())
     first, second = answered(opening), answered(opening, answer="Something else.")
-    assert await own.store.settle(first) is True
-    assert await own.store.settle(second) is False
-    assert await own.store.settle(failed(opening)) is False
+    assert await own.store.settle(first) is not None
+    assert await own.store.settle(second) is None
+    assert await own.store.settle(failed(opening)) is None
     conversation, (main,) = await own.tree(opening)
     assert (conversation.message_count, conversation.cost) == (2, COST)
     assert main.head_id == first.head_id
@@ -77,7 +77,7 @@ async def test_settling_twice_at_once_is_settling_once(own: Books) -> None:
     opening = await own.begin(own.opening())
     settlements = [answered(opening, answer=f"Answer {number}.") for number in range(5)]
     done = await asyncio.gather(*map(own.store.settle, settlements))
-    assert sorted(done) == [False, False, False, False, True]
+    assert sorted(done, key=str) == [opening.branch_id, None, None, None, None]
     conversation, _ = await own.tree(opening)
     assert (conversation.message_count, conversation.cost) == (2, COST)
     await assert_sound(own.store)
@@ -100,10 +100,11 @@ async def test_a_failed_later_turn_leaves_the_tree_and_may_be_charged(own: Books
     before = await own.tree(first)
     opening = await own.begin(await own.next(first))
     await own.store.settle(failed(opening, "cancelled", usage=USAGE))
-    conversation, branches = await own.tree(first)
-    assert branches == before[1]
+    conversation, (main,) = await own.tree(first)
     assert conversation.message_count == before[0].message_count
     assert conversation.cost == before[0].cost + COST
+    assert (main.head_id, main.cost) == (before[1][0].head_id, conversation.cost)
+    assert (main.tokens_in, main.tokens_out) == (conversation.tokens_in, conversation.tokens_out)
     await assert_sound(own.store)
 
 
@@ -147,6 +148,20 @@ async def test_an_empty_conversation_goes_with_the_last_of_its_failed_turns(own:
     await assert_sound(own.store)
 
 
+async def test_an_empty_conversation_is_charged_for_what_failed_before_it_had_anything(
+    own: Books,
+) -> None:
+    first = await own.begin(own.opening())
+    second = await _beside(own, first.conversation_id)  # about to begin
+    await own.store.settle(failed(first, usage=USAGE))
+    await own.begin(second)
+    assert await own.store.settle(answered(second)) == first.branch_id
+    conversation, (main,) = await own.tree(second)
+    assert (conversation.cost, conversation.tokens_in) == (2 * COST, 20)
+    assert (main.cost, main.tokens_in) == (2 * COST, 20)
+    await assert_sound(own.store)
+
+
 async def _beside(own: Books, conversation_id: str) -> Opening:
     conversation = await own.store.conversation(own.account_id, conversation_id)
     (main,) = await own.store.branches(conversation_id)
@@ -164,7 +179,8 @@ async def test_a_conversation_is_changed_before_its_first_turn_is_settled(own: B
     await change(new_id(), title="Somebody else's")
     await change(own.account_id, title="Mine", archived=True)
     together = (own.store.settle(answered(one)) for one in (*others, opening))
-    assert await asyncio.gather(*together) == [True] * 4
+    branch_ids = [one.branch_id for one in (*others, opening)]
+    assert await asyncio.gather(*together) == branch_ids
     conversation, branches = await own.tree(opening)
     assert (conversation.title, conversation.archived) == ("Mine", True)
     assert (conversation.listed, conversation.message_count, len(branches)) == (True, 2, 1)

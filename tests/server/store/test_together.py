@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -95,15 +95,19 @@ class _Story:
             await held
             results = await asyncio.gather(*waiting, return_exceptions=True)
             for (at, step), result in zip(steps, results, strict=True):
-                told.append(f"{at} {step} {result!r}")
+                told.append(f"{at} {step} {self._told(at, result)}")
                 if step == "open" and not isinstance(result, BaseException):
                     opened.add(at)
         await asyncio.to_thread(writer.close)
         return told
 
-    def _write(
-        self, writer: Writer, turns: Turns, at: int, step: str
-    ) -> asyncio.Future[int | None] | asyncio.Future[None] | asyncio.Future[bool]:
+    def _told(self, at: int, result: object) -> str:
+        """A result; a branch that was made on the way has another id each time."""
+        if isinstance(result, str) and result != self._openings[at].branch_id:
+            return "on a branch of its own"
+        return repr(result)
+
+    def _write(self, writer: Writer, turns: Turns, at: int, step: str) -> Awaitable[object]:
         opening = self._openings[at]
         if step == "open":
             return writer.write_with_others(turns.open, opening)
@@ -144,12 +148,13 @@ async def _opening(own: Books, kind: str, trunk: Opening, waiting: Opening) -> O
 
 
 def _contents(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Every row there is; branches that were made on the way go by their names.
+    """Every row there is; branches that were made on the way go by their conversation and name.
 
     When a conversation began whose first turns ran side by side is told by the
-    one of them that is stored first.
+    one of them that is stored first, and so is when its branches did.
     """
     with closing(sqlite3.connect(path)) as connection:
+        connection.row_factory = sqlite3.Row
         tables = [
             name
             for (name,) in connection.execute(
@@ -157,12 +162,26 @@ def _contents(path: Path) -> dict[str, list[tuple[object, ...]]]:
             )
         ]
         rows = {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in tables}
-    rows["conversation"] = [row[:_BEGUN] + row[_BEGUN + 1 :] for row in rows["conversation"]]
-    rows["branch"] = [row[0 if row[2] == "main" else 1 : -3] for row in rows["branch"]]
-    return {name: sorted(found, key=repr) for name, found in rows.items()}
+    names = {
+        row["id"]: (row["conversation_id"], row["name"])
+        for row in rows["branch"]
+        if not row["is_main"]
+    }
+    return {
+        name: sorted((_content(name, row, names) for row in found), key=repr)
+        for name, found in rows.items()
+    }
 
 
-_BEGUN = 11  # of a conversation's columns; the last three of a branch are moments, too
+def _content(table: str, row: sqlite3.Row, names: dict[str, tuple[str, str]]) -> tuple[object, ...]:
+    return tuple(
+        names.get(value, value) if isinstance(value, str) else value
+        for column, value in zip(row.keys(), row, strict=True)
+        if column not in _MOMENTS.get(table, ())
+    )
+
+
+_MOMENTS = {"conversation": ("created_at",), "branch": ("created_at", "updated_at")}
 
 
 async def _problems(path: Path) -> list[object]:

@@ -184,8 +184,8 @@ class Choice(Answer):
 class ChatResponse(Answer):
     """A completion; `created` is in seconds since 1970.
 
-    `metadata` is where some servers tell of credits, and chatloom where the answer stands; `system_fingerprint` is the
-    conversation's id where a chatloom server answers.
+    `metadata` is where some servers tell of credits, and chatloom of where the answer stands;
+    `system_fingerprint` is the conversation's id where a chatloom server answers.
     """
 
     id: str = ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from chatloom.cli.chat import branching
 from chatloom.cli.chat.saving import free_name, save
 
 if TYPE_CHECKING:
@@ -128,6 +129,11 @@ COMMANDS = {
     "system": Command("[TEXT]", "show or set the system prompt; - removes it", _system),
     "new": Command("", "begin a new conversation", _new),
     "retry": Command("", "ask the last question again", _retry),
+    "fork": Command("[NAME]", "begin a branch at what was said last", branching.fork),
+    "branches": Command("", "list the branches of this conversation", branching.show),
+    "switch": Command("NAME", "go on on another branch, by name or number", branching.switch),
+    "merge": Command("[NAME]", "merge this branch, or another, into its parent", branching.merge),
+    "diff": Command("[NAME]", "what this branch and another have of their own", branching.diff),
     "save": Command("[FILE]", "save the talk as Markdown, or .json", _save),
     "save!": Command("FILE", "the same, in place of a file that is there", _replace),
     "help": Command("", "show this list", _help),

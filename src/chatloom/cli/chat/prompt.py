@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
@@ -35,13 +36,20 @@ _STYLE = Style.from_dict(
 )
 
 
+class Names(Protocol):
+    """Knows what a command may name."""
+
+    def models(self) -> Sequence[str]: ...
+    def branches(self) -> Sequence[str]: ...
+
+
 class Prompt:
     """Reads what the user types; a line, or several."""
 
     def __init__(
         self,
         history: Path | None,
-        models: Callable[[], Sequence[str]],
+        names: Names,
         status: Callable[[], Sequence[str]],
         *,
         input: Input | None = None,
@@ -54,7 +62,7 @@ class Prompt:
             multiline=True,
             prompt_continuation=" " * len(_MARK),
             history=_history(history),
-            completer=Completing(models),
+            completer=Completing(names),
             complete_while_typing=Condition(self._is_command),
             complete_in_thread=True,
             bottom_toolbar=self._toolbar,
@@ -123,8 +131,8 @@ def fitting(parts: Sequence[str], width: int) -> str:
 class Completing(Completer):
     """Completes commands, and what they take."""
 
-    def __init__(self, models: Callable[[], Sequence[str]]) -> None:
-        self._models = models
+    def __init__(self, names: Names) -> None:
+        self._names = names
         self._paths = PathCompleter(expanduser=True)
 
     def get_completions(
@@ -139,11 +147,17 @@ class Completing(Completer):
                 if command.startswith(name):
                     yield Completion(f"/{command}", -len(text), display_meta=known.about)
         elif name == "model":
-            for model in self._models():
-                if argument.lower() in model.lower():
-                    yield Completion(model, -len(argument))
+            yield from _containing(argument, self._names.models())
+        elif name in {"switch", "merge", "diff"}:
+            yield from _containing(argument, self._names.branches())
         elif name.startswith("save"):
             yield from self._paths.get_completions(Document(argument), complete_event)
+
+
+def _containing(part: str, names: Sequence[str]) -> Iterable[Completion]:
+    for name in names:
+        if part.lower() in name.lower():
+            yield Completion(name, -len(part))
 
 
 def _history(path: Path | None) -> History:

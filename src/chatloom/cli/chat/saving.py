@@ -59,6 +59,6 @@ def _json(talk: Talk) -> str:
         "conversation_id": talk.conversation_id,
         "model": talk.model,
         "system": talk.system,
-        "messages": talk.said,
+        "messages": [msgspec.structs.replace(saying, behind=None) for saying in talk.said],
     }
     return msgspec.json.format(msgspec.json.encode(told)).decode() + "\n"

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from chatloom.cli.chat.answering import show, stoppable, words_of
 from chatloom.cli.chat.commands import Leave, obey
@@ -29,6 +30,7 @@ class Session:
         self._console = console
         self._plain = plain
         self._models: list[str] | None = None
+        self._branches: list[str] | None = None
 
     def run(self, read: Callable[[], str]) -> None:
         """Do what each line says that *read* reads, until it raises `EOFError`."""
@@ -63,21 +65,36 @@ class Session:
             return
         if self.talk.question is not None:
             self._console.print(f"[cyan bold]>[/] {escape(harmless(self.talk.question))}\n")
-        page = page_on(self._console, plain=self._plain)
-        page.add(self.talk.said[-1].content)
-        page.end()
-        self._console.print()
+        if self.talk.said[-1].role != "user":
+            page = page_on(self._console, plain=self._plain)
+            page.add(self.talk.said[-1].content)
+            page.end()
+            self._console.print()
 
     def status(self) -> list[str]:
         """What is worth knowing all the time, the most important first."""
         talk = self.talk
         tokens = f"{talk.spent.tokens:,} tokens" if talk.spent.tokens else ""
         conversation = f"conversation …{talk.conversation_id[-8:]}" if talk.conversation_id else ""
-        return [talk.model, tokens, talk.spent.cost, conversation]
+        branch = harmless(talk.branch_name) if talk.branch_name != "main" else ""
+        return [talk.model, branch, tokens, talk.spent.cost, conversation]
 
     def tell(self, text: str) -> None:
         """Say something."""
         self._console.print(escape(harmless(text)))
+
+    def head(self, name: str, facts: str) -> None:
+        """Say what follows is about, and what is known of it."""
+        name, facts = escape(harmless(name)), escape(harmless(facts))
+        self._console.print(f"[bold]{name}[/]  [chat.note]{facts}[/]")
+
+    def quote(self, mark: str, text: str) -> None:
+        """Show what somebody said, its lines beneath each other."""
+        table = Table.grid(padding=(0, 1))
+        table.add_column(style="cyan bold")
+        table.add_column(overflow="fold")
+        table.add_row(mark, escape(harmless(text)))
+        self._console.print(table)
 
     def note(self, text: str) -> None:
         """Say something by the way."""
@@ -93,6 +110,14 @@ class Session:
             with suppress(ChatloomError):
                 self.ask_for_models()
         return self._models or ()
+
+    def branches(self) -> Sequence[str]:
+        """The names of the conversation's branches; none where the server does not tell them."""
+        if self._branches is None and self.talk.conversation_id is not None:
+            with suppress(ChatloomError):
+                found = self.talk.client.branches(self.talk.conversation_id)
+                self._branches = [branch.title for branch in found]
+        return self._branches or ()
 
     def ask_for_models(self) -> Sequence[str]:
         """List the models anew. Raises `ChatloomError`."""
@@ -110,6 +135,7 @@ class Session:
             self.note(f"and {len(names) - _MOST_MODELS} more; /model PART finds those with a part")
 
     def _take(self, line: str) -> None:
+        self._branches = None  # whatever it is, it may make one
         line = line.encode(errors="replace").decode().strip()
         if line.startswith("//"):
             self.ask(line[1:])
@@ -135,7 +161,7 @@ def talk_at_prompt(talk: Talk, console: Console, server: Server, *, plain: bool)
     session.note("/help lists the commands, Ctrl-D leaves.")
     console.print()
     session.show_last()
-    prompt = Prompt(database_path(None).with_name("chat-history"), session.models, session.status)
+    prompt = Prompt(database_path(None).with_name("chat-history"), session, session.status)
     session.run(prompt.read)
     if talk.conversation_id is not None:
         hint = f"To go on: chatloom chat -c {talk.conversation_id}{server.options}"

@@ -55,6 +55,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """The same for every repetition of one request."""
     repetition: Repetition | None = None
     """What tells a repetition of it; `None` where the caller gave no idempotency key."""
+    wanted: str = ""
+    """What the caller sent, where more is asked than that: what a conversation's defaults add."""
     told_as: str = ""
     """How the protocol tells its answer, in that protocol's own words; kept with the turn."""
     unread: Unread = "cancel"

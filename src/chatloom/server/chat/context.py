@@ -13,6 +13,7 @@ a summary, what it says itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate, takewhile
 
 import msgspec
 
@@ -31,7 +32,7 @@ PARTIAL_TOKENS = 4000
 
 _LONG = 100
 """Messages of a path beyond which no more of it is read than can be told."""
-_FEW, _FURTHER = 16, 4
+_FEW, _FURTHER = 50, 4
 """Messages that are read first besides those sure to be told; and how many times more then."""
 
 
@@ -42,7 +43,7 @@ class Context(msgspec.Struct, frozen=True, omit_defaults=True):
     messages: int = 0
     """How many it was told before the new ones."""
     truncated: bool = False
-    """Whether there were others."""
+    """Whether there was more: others, or calls whose results are not there."""
     checkpoint_id: str | None = None
     """The checkpoint whose summary stood for them."""
 
@@ -55,14 +56,21 @@ class _Line(msgspec.Struct, frozen=True):
 
 
 async def told_behind(
-    store: Store, account_id: str, branch: Branch | None, parent: Node, new: Sequence[Message]
+    store: Store,
+    account_id: str,
+    branch: Branch | None,
+    parent: Node,
+    new: Sequence[Message],
+    mode: ContextMode | None = None,
 ) -> tuple[list[Message], Context]:
     """What a model is told before *new*, which goes on from *parent*.
 
-    *branch* is the one that grows; where a new one will, it is forked from *parent*.
+    *branch* is the one that grows; where a new one will, it is forked from *parent*. It says in
+    which mode, unless that is named.
     """
-    ground = branch or await store.branch(parent.conversation_id, parent.branch_id or "")
-    mode: ContextMode = ground.context_mode if ground is not None else "FULL"
+    if mode is None:
+        ground = branch or await store.branch(parent.conversation_id, parent.branch_id or "")
+        mode = ground.context_mode if ground is not None else "FULL"
     fork = branch.fork_depth if branch is not None else parent.depth
     path, lines = await _read(store, account_id, parent, mode, fork)
     checkpoint: Checkpoint | None = None
@@ -75,15 +83,26 @@ async def told_behind(
             kept = _behind(lines, checkpoint)
         else:
             kept = _within(lines, PARTIAL_TOKENS)
-    messages = [line.message for line in kept]
-    if not _is_told(path, messages):
-        messages = coherent(messages, new)
+    messages = coherent([line.message for line in kept], new)
+    told = set(map(id, messages))
     return messages, Context(
         mode=mode,
         messages=len(messages),
-        truncated=kept is not lines,
+        truncated=any(id(line.message) not in told for line in lines),
         checkpoint_id=checkpoint.id if checkpoint is not None else None,
     )
+
+
+async def told_up_to(store: Store, account_id: str, anchor: Node) -> list[Message]:
+    """What the path to *anchor* says, with it: from the last checkpoint before it on, where one is.
+
+    Merge nodes are told as what they stand for.
+    """
+    path = await store.path(anchor.id)
+    lines = await _lines(store, account_id, path)
+    checkpoint = await store.checkpoint_on(anchor.conversation_id, path[:-1])
+    kept = lines if checkpoint is None else _behind(lines, checkpoint)
+    return [line.message for line in kept]
 
 
 async def _read(
@@ -95,7 +114,7 @@ async def _read(
     """
     if mode != "FULL" and parent.depth > _LONG:
         front, lead = await _front(store, account_id, parent)
-        reach = _FEW if mode == "PARTIAL" else parent.depth - fork + _FEW
+        reach = _FEW + (parent.depth - fork if mode == "MINIMAL" else 0)
         while (first := parent.depth - reach + 1) > front[-1].depth:
             tail = await store.path_slice(parent.id, first=first)
             end = await _lines(store, account_id, tail)
@@ -111,13 +130,13 @@ async def _read(
 
 async def _front(store: Store, account_id: str, parent: Node) -> tuple[list[Node], list[_Line]]:
     """A path's first nodes, down to one at least that does not lead it, and what they say."""
-    count = _FEW
+    count = 1
     while True:
         nodes = await store.path_start(parent, count)
         lines = await _lines(store, account_id, nodes)
         if _leading(lines) < len(lines) or count >= parent.depth:
             return nodes, lines
-        count *= _FURTHER
+        count *= 2
 
 
 def _reaches_question(end: Sequence[_Line], depth: int) -> bool:
@@ -133,19 +152,13 @@ async def _reaches_budget(store: Store, tail: Sequence[Node], end: Sequence[_Lin
         return True
     if any(one.anchor_depth < tail[0].depth for one in await store.checkpoints(id, None)):
         return False
-    counted = sum(tokens.count(line.message.text) for line in end[1:])
-    return counted > PARTIAL_TOKENS and not all(map(_is_answer, end[1:]))
+    counts = (tokens.count(line.message.text) for line in reversed(end[1:]))
+    is_exceeded = any(counted > PARTIAL_TOKENS for counted in accumulate(counts))
+    return is_exceeded and not all(map(_is_answer, end[1:]))
 
 
 def _is_answer(line: _Line) -> bool:
     return line.message.role in {"assistant", "tool"}
-
-
-def _is_told(path: Sequence[Node], messages: Sequence[Message]) -> bool:
-    """Whether *messages* are those of *path*, all and as they are."""
-    return len(path) == len(messages) and all(
-        node.message is message for node, message in zip(path, messages, strict=True)
-    )
 
 
 async def _lines(store: Store, account_id: str, path: Sequence[Node]) -> list[_Line]:
@@ -154,18 +167,22 @@ async def _lines(store: Store, account_id: str, path: Sequence[Node]) -> list[_L
     for node in path:
         if node.deleted_at is not None:
             continue
-        name, depth = node.message.name, node.depth
-        others = (
-            await store.others(node.conversation_id, node.id) if name in {MERGED, SUMMARY} else []
-        )
-        if not others:
-            lines.append(_Line(node.message, depth))
-        elif name == SUMMARY:
-            lines.append(_Line(Message(role="system", content=node.message.content), depth))
-        else:
-            brought = await store.nodes(account_id, others[1:])
-            lines += [_Line(one.message, depth) for one in brought if one.deleted_at is None]
+        brought = [node]
+        if node.message.name == MERGED:
+            others = await store.others(node.conversation_id, node.id)
+            brought = await store.nodes(account_id, others[1:]) if others else [node]
+        lines += [
+            _Line(await _said(store, one), node.depth) for one in brought if one.deleted_at is None
+        ]
     return lines
+
+
+async def _said(store: Store, node: Node) -> Message:
+    """What a message says to a model, to which a summary's name means nothing."""
+    message = node.message
+    if message.name == SUMMARY and await store.others(node.conversation_id, node.id):
+        return Message(role="system", content=message.content)
+    return message
 
 
 def _leading(lines: Sequence[_Line]) -> int:
@@ -216,24 +233,35 @@ def _within(lines: list[_Line], budget: int) -> list[_Line]:
 
 
 def coherent(messages: Sequence[Message], new: Sequence[Message] = ()) -> list[Message]:
-    """*messages* without calls that have no result, and results that have no call.
+    """*messages* without calls that lack a result, and results that lack their call.
 
-    What *new* holds, which follows them, counts.
+    Results stand directly behind their call, as its id may come again. Those count that *new*
+    begins with, which follows.
     """
-    results = {one.tool_call_id for one in (*messages, *new) if one.role == "tool"}
-    calls: set[JSON] = set()
+    whole = [*messages, *new]
+    waiting: set[JSON] = set()
     kept: list[Message] = []
-    for index, message in enumerate(messages):
-        asked = _calls(message)
-        is_last = index == len(messages) - 1 and not new
-        if asked and not is_last and not asked <= results:
-            if message.text:
-                kept.append(msgspec.structs.replace(message, tool_calls=None))
-        elif message.role != "tool" or message.tool_call_id in calls:
-            calls |= asked
+    for index, message in enumerate(messages, 1):
+        if message.role == "tool":
+            if message.tool_call_id in waiting:
+                waiting.remove(message.tool_call_id)
+                kept.append(message)
+            continue
+        waiting = _calls(message)
+        if index == len(whole) or waiting <= _results(whole, index):
             kept.append(message)
+            continue
+        waiting = set()
+        if message.text:
+            kept.append(msgspec.structs.replace(message, tool_calls=None))
     return kept
 
 
 def _calls(message: Message) -> set[JSON]:
     return {id for call in message.tool_calls or () if isinstance(id := call.get("id"), str)}
+
+
+def _results(messages: Sequence[Message], start: int) -> set[JSON]:
+    """The calls whose results stand at *start*."""
+    behind = (messages[at] for at in range(start, len(messages)))
+    return {one.tool_call_id for one in takewhile(lambda one: one.role == "tool", behind)}

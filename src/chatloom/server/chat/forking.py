@@ -27,9 +27,14 @@ async def fork(
     A request that is repeated, *by* which it is known, gets the branch that it began before.
     Raises `Refusal` for a message that is not in *conversation*, or deleted, and `KeyReused`.
     """
+    if by is not None and (made_id := await store.made(by)) is not None:
+        return await _made(store, conversation, made_id)
     main = await store.main_branch(conversation.id)
-    at_id = at_id or (main.head_id if main is not None else None)
-    at = await message_in(store, conversation, at_id) if at_id is not None else None
+    if at_id is not None:
+        at: Node | None = await message_in(store, conversation, at_id)
+    else:  # the head, where a deleted message stands there, too
+        at_id = main.head_id if main is not None else None
+        at = await store.node(conversation.account_id, at_id) if at_id is not None else None
     now = milliseconds()
     branch = Branch(
         id=new_id(),
@@ -47,10 +52,14 @@ async def fork(
         fork_depth=at.depth if at is not None else 0,
     )
     id = await store.add_branch(branch, by)
-    if id == branch.id:
-        return branch
+    return branch if id == branch.id else await _made(store, conversation, id)
+
+
+async def _made(store: Store, conversation: Conversation, id: str) -> Branch:
+    """The branch that a repeated request made before."""
     made = await store.branch(conversation.id, id)
-    assert made is not None
+    if made is None:
+        raise not_found("branch")
     return made
 
 
@@ -67,7 +76,7 @@ async def message_in(store: Store, conversation: Conversation, id: str) -> Node:
 async def say_otherwise(
     store: Store, account_id: str, node: Node, text: str, by: Repeatable | None = None
 ) -> tuple[Node, str]:
-    """Have the branch of *node* go on from a message that says *text* in its place.
+    """Have the branch of *node* go on from a message that says *text* in its place, and no more.
 
     Another branch keeps the old path. Returns the new message and that branch's id; of a request
     that is repeated, *by* which it is known, what it made before. Raises `KeyReused`, and
@@ -79,7 +88,10 @@ async def say_otherwise(
     is_marked = node.message.name in {MERGED, SUMMARY}
     if is_marked and await store.others(node.conversation_id, node.id):
         raise _conflict("a merge cannot be said otherwise", "is_merge")
-    message = msgspec.structs.replace(node.message, content=text)
+    # What tools found follows the old one, and what only a provider reads was about it.
+    message = msgspec.structs.replace(
+        node.message, content=text, tool_calls=None, refusal=None, extra=None
+    )
     parent = await store.node(account_id, node.parent_id) if node.parent_id else None
     said = Node(
         id=new_id(),

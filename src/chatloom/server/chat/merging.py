@@ -7,7 +7,7 @@ messages of the source, or sums them up. What was merged is not merged again.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -66,19 +66,26 @@ async def merge(
 
     Raises `Refusal` for a merge that makes no sense, with the reason; then nothing has changed.
     """
-    if (picked is not None) != (strategy == "pick"):
+    if bool(picked) != (strategy == "pick"):
         raise invalid("message ids go with the strategy pick, and only with it", param="messageIds")
     summary: Summary | None = None
+    summed: set[str] = set()
     for _ in range(_TRIES):
         source, target = await _sides(store, conversation, source_id, target_id)
-        if done := await _done_before(store, conversation, source, target):
-            return done
-        new, is_behind = await _beyond(store, conversation, source, target)
+        beyond, held = await _apart(store, conversation, source, target)
+        new = [one for one in beyond if one.id not in held]
+        wanted = picked or [one.id for one in beyond]
+        if all(id in held for id in wanted):
+            return await _done_before(store, conversation, source, target, held, wanted)
+        _check_count(new)
         node, others = None, list[str]()
-        if not (is_behind and strategy == "append"):
-            chosen = _picked(new, picked) if picked is not None else new
+        if not (target.head_id == source.forked_from_id and strategy == "append"):
+            chosen = _picked(new, picked) if picked else new
             if strategy == "summarize" and summary is None:
                 summary = await summarize(source, target, chosen)
+                summed = {one.id for one in chosen}
+            if summary is not None:  # what was said meanwhile, it does not cover
+                chosen = [one for one in chosen if one.id in summed]
             told = _note(source, chosen) if summary is None else _summary(source, chosen, summary)
             ids = [one.id for one in chosen]
             node, others = await _node(store, conversation, source, target, told, ids, summary)
@@ -129,39 +136,67 @@ async def _descends(store: Store, branch: Branch, ancestor_id: str) -> bool:
     return False
 
 
-async def _done_before(
+async def _apart(
     store: Store, conversation: Conversation, source: Branch, target: Branch
-) -> Merged | None:
-    """What merging the source did before, where it has gained nothing since."""
-    if source.merged_into_id != target.id or source.merged_head_id != source.head_id:
-        return None
-    by = source.merged_by_id
+) -> tuple[list[Node], dict[str, str | None]]:
+    """What the source says where the two have parted, and what the target holds there.
+
+    For each message of the latter: the merge node that brought it in, or `None`.
+    """
+    if source.head_id is None:
+        raise _nothing()
+    first, held = 1, dict[str, str | None]()
+    if target.head_id is not None:
+        common = await store.last_common(source.head_id, target.head_id)
+        first = common.depth + 1 if common is not None else 1
+        await _hold(store, conversation, held, await store.path_slice(target.head_id, first=first))
+    if source.head_depth < first:
+        return [], held
+    nodes = await store.path_slice(source.head_id, first=first)
+    return await _flat(store, conversation, nodes), held
+
+
+async def _hold(
+    store: Store,
+    conversation: Conversation,
+    held: dict[str, str | None],
+    nodes: Sequence[Node],
+    by: str | None = None,
+) -> None:
+    """Note *nodes*, and what merge nodes among them bring in or sum up, in *held*."""
+    for node in nodes:
+        held.setdefault(node.id, by)
+        if node.message.name in {MERGED, SUMMARY}:
+            others = await store.others(conversation.id, node.id)
+            brought = await store.nodes(conversation.account_id, others[1:])
+            await _hold(store, conversation, held, brought, by or node.id)
+
+
+async def _done_before(
+    store: Store,
+    conversation: Conversation,
+    source: Branch,
+    target: Branch,
+    held: Mapping[str, str | None],
+    wanted: Sequence[str],
+) -> Merged:
+    """What merging the source did before, where the target holds all of it. Raises `Refusal`."""
+    by = max((one for id in wanted if (one := held[id]) is not None), default=None)
+    if by is None and source.merged_into_id != target.id:
+        raise _nothing()
+    by = by or source.merged_by_id
     node = await store.node(conversation.account_id, by) if by is not None else None
     others = await store.others(conversation.id, by) if by is not None else []
     return Merged(target=target, source=source, node=node, brought=others[1:], repeated=True)
 
 
-async def _beyond(
-    store: Store, conversation: Conversation, source: Branch, target: Branch
-) -> tuple[list[Node], bool]:
-    """What the source has beyond the target, and whether it only needs to be taken over."""
-    if source.head_id is None:
+def _check_count(new: Sequence[Node]) -> None:
+    if not new:
         raise _nothing()
-    first, is_behind = 1, target.head_id == source.forked_from_id
-    if target.head_id is not None:
-        common = await store.last_common(source.head_id, target.head_id)
-        first = common.depth + 1 if common is not None else 1
-    if source.merged_into_id == target.id and source.merged_head_id is not None:
-        merged = await store.last_common(source.head_id, source.merged_head_id)
-        first = max(first, merged.depth + 1 if merged is not None else 1)
-    if source.head_depth < first:
-        raise _nothing()
-    if source.head_depth - first >= MOST_BROUGHT_IN:
+    if len(new) > MOST_BROUGHT_IN:
         raise _senseless(
             f"more than {MOST_BROUGHT_IN} messages cannot be merged at once", "too_many"
         )
-    nodes = await store.path_slice(source.head_id, first=first)
-    return await _flat(store, conversation, nodes), is_behind
 
 
 async def _flat(store: Store, conversation: Conversation, nodes: Sequence[Node]) -> list[Node]:

@@ -31,3 +31,9 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
             return self.content
         parts = [part.get("text") for part in self.content or ()]
         return "\n".join(part for part in parts if isinstance(part, str))
+
+
+def title_of(message: Message) -> str:
+    """What a conversation that begins with *message* is called: its first line, 80 characters."""
+    text = message.text.strip()
+    return text.splitlines()[0][:80].rstrip() if text else ""

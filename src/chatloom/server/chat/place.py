@@ -112,24 +112,36 @@ async def _named(
         raise not_found("branch")
     head = branch.head_id
     if ask.parent_id is not None and ask.parent_id != head:
-        head = ask.parent_id
-        branch = await store.branch_at(conversation.id, head)
-    elif not branch.active:
+        node = await _message(store, ask, conversation)
+        if ask.branch_id is not None and not await _is_on(store, branch, node):
+            raise invalid("the message is not on the branch named", param="parent_message_id")
+        return node, await store.branch_at(conversation.id, node.id)
+    if not branch.active:
         raise Refusal(
             "conflict",
             "this branch is not active; activate it, or fork it",
             code="branch_inactive",
             repeatable=False,
         )
-    if head is None:
-        return None, branch
-    node = await store.node(ask.account_id, head)
-    if node is None or node.conversation_id != conversation.id:
+    if ask.parent_id is not None:
+        return await _message(store, ask, conversation), branch
+    return await store.node(ask.account_id, head) if head is not None else None, branch
+
+
+async def _message(store: Store, ask: Ask, conversation: Conversation) -> Node:
+    """The message that is named to go on from. Raises `Refusal`."""
+    node = await store.node(ask.account_id, ask.parent_id or "")
+    if node is None or node.conversation_id != conversation.id or node.deleted_at is not None:
         raise not_found("message")
-    is_named = ask.parent_id is not None
-    if is_named and (node.deleted_at is not None or not await store.keeps(node)):
+    if not await store.keeps(node):
         raise not_found("message")
-    return node, branch
+    return node
+
+
+async def _is_on(store: Store, branch: Branch, node: Node) -> bool:
+    """Whether a branch's path holds *node*."""
+    here = await store.path_slice(branch.head_id or "", first=node.depth, last=node.depth)
+    return [one.id for one in here] == [node.id]
 
 
 async def _along_history(store: Store, ask: Ask, conversation: Conversation | None) -> Place:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from chatloom.server.chat.answer import Answer
+from chatloom.server.chat.context import told_behind
 from chatloom.server.chat.message import Message
-from chatloom.server.chat.opening import prompt_again
+from chatloom.server.chat.opening import prompt_again, read_terms
 from chatloom.server.chat.settling import End, Growing, given_up, settlement_of
 from chatloom.server.models.driver import Delta, Parameters, Prompt, ProviderError
-from chatloom.server.store.contract import Settlement, Store, Unfinished
+from chatloom.server.store.contract import Node, Opening, Settlement, Store, Unfinished
 
 CRASHED = "the server stopped before the answer was whole"
 
@@ -23,13 +26,15 @@ async def recovered(store: Store, unfinished: Unfinished) -> Settlement:
     opening = unfinished.opening
     said = [delta for deltas in unfinished.deltas for delta in _read_deltas(deltas)]
     new = _read_messages(opening.asked)
-    path = await store.path(opening.parent_id) if opening.parent_id else []
-    before = [node.message for node in path if node.deleted_at is None]
+    # Also in a conversation that is deleted by now.
+    found = await store.nodes(opening.account_id, [opening.parent_id or ""])
+    parent = found[0] if found else None
+    before = await _before(store, opening, parent, new)
     growing = Growing(
         opening=opening,
         price_id=unfinished.price_id,
         prompt=prompt_again(opening, before, new),
-        parent=path[-1] if path else None,
+        parent=parent,
         new=new,
     )
     end = End(
@@ -40,6 +45,17 @@ async def recovered(store: Store, unfinished: Unfinished) -> Settlement:
         crashed=True,
     )
     return settlement_of(growing, end, journalled=True)[0]
+
+
+async def _before(
+    store: Store, opening: Opening, parent: Node | None, new: Sequence[Message]
+) -> list[Message]:
+    """What its model was told before *new*."""
+    if parent is None:
+        return []
+    branch = await store.branch(opening.conversation_id, opening.branch_id or "")
+    mode = read_terms(opening.request).context.mode
+    return (await told_behind(store, opening.account_id, branch, parent, new, mode))[0]
 
 
 def unrecovered(unfinished: Unfinished) -> Settlement:

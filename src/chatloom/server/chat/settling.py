@@ -8,7 +8,7 @@ from functools import partial
 import msgspec
 
 from chatloom.server.chat.answer import Answer
-from chatloom.server.chat.message import Message
+from chatloom.server.chat.message import Message, title_of
 from chatloom.server.chat.tree import grow
 from chatloom.server.ids import milliseconds
 from chatloom.server.models import tokens
@@ -129,7 +129,7 @@ def making_of(settlement: Settlement) -> Making:
         priced=opening.price is not None,
         started_at=opening.started_at,
         ended_at=settlement.ended_at,
-        request=opening.request,
+        terms=opening.request,
     )
 
 
@@ -180,8 +180,6 @@ def _usage(prompt: Prompt, end: End) -> Usage | None:
 
 
 def _title(messages: Sequence[Message]) -> str:
-    """The first line of the first thing the user said, at most 80 characters of it."""
-    for message in messages:
-        if message.role == "user" and (text := message.text.strip()):
-            return text.splitlines()[0][:80].rstrip()
-    return ""
+    """What a conversation is called that these begin: as the first thing the user said."""
+    titles = (title_of(message) for message in messages if message.role == "user")
+    return next(filter(None, titles), "")

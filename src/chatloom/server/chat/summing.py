@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chatloom.server.chat.message import Message
-from chatloom.server.store.contract import Node
 
 _TASK = (
     "You are given a part of a conversation, each message with its number. Sum it up, so that"
@@ -14,10 +13,9 @@ _TASK = (
 )
 
 
-def request_for_summary(nodes: Sequence[Node]) -> list[Message]:
-    """Ask for a summary of *nodes*."""
+def request_for_summary(messages: Sequence[Message]) -> list[Message]:
+    """Ask for a summary of *messages*."""
     told = "\n\n".join(
-        f"[{number}] {node.message.role}: {node.message.text}"
-        for number, node in enumerate((one for one in nodes if one.deleted_at is None), 1)
+        f"[{number}] {message.role}: {message.text}" for number, message in enumerate(messages, 1)
     )
     return [Message(role="system", content=_TASK), Message(role="user", content=told)]

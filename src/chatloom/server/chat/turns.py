@@ -192,6 +192,8 @@ class Turns:
         if deltas is None:
             raise Refusal("gone", "what was said in this turn is forgotten", code="replay_expired")
         grown, making = await self._grown(turn), await self._store.makings([turn.id])
+        if turn.message_id is not None and not grown:
+            raise Refusal("gone", "what this turn said is deleted", code="deleted")
         about = (turn, deltas, grown, making.get(turn.id))
         if len(deltas) > _LONG:
             telling = await asyncio.to_thread(Telling.past, *about)

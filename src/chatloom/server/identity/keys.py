@@ -212,7 +212,11 @@ class Identity:
 
 
 _CONTROL = Key(
-    id="control", account_id="control", name="commands", scopes=frozenset({"admin"}), created_at=0
+    id="control",
+    account_id="control",
+    name="commands",
+    scopes=frozenset({"admin", "control"}),  # no other key can have the latter
+    created_at=0,
 )
 """Whoever read the running server's lock file: the commands of its own machine."""
 

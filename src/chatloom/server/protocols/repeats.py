@@ -32,14 +32,14 @@ def key_of(call: Call) -> str | None:
 def repeatable(call: Call, ask: Ask) -> Ask:
     """Add to *ask* what tells a repetition of it, where it came with a key.
 
-    That is the key, and all that is asked, but not by which key of the account, on
-    what terms, nor how its answer is wanted. Raises `Refusal` for an idempotency key that
-    can be none.
+    That is the key, and all that is asked, but not by which key of the account, on what terms,
+    nor how its answer is wanted; or what its caller wanted, where that is said. Raises `Refusal`
+    for an idempotency key that can be none.
     """
     key = _checked_key(call)
     if key is None:
         return ask
-    asked = replace(ask, **_NOT_ASKED)
+    asked = ask.wanted or replace(ask, **_NOT_ASKED)
     body = hashlib.sha256(_sorted(asked)).digest()
     name = f"{key}\n{ask.purpose}" if ask.purpose else key
     return replace(ask, repetition=Repetition(_digest(call, name), body))

@@ -15,6 +15,7 @@ from chatloom.core.http import JSON
 from chatloom.server.chat.message import Message
 from chatloom.server.models.driver import Price, ProblemKind, Usage
 from chatloom.server.store.administration import Administration
+from chatloom.server.store.archive import Archive
 from chatloom.server.store.keys import Keys, Unread
 from chatloom.server.store.knowledge import Knowledge
 from chatloom.server.store.memory import Memories
@@ -273,7 +274,7 @@ class Health(msgspec.Struct, frozen=True):
     """Worth knowing, and no damage."""
 
 
-class Store(Keys, People, Spending, Administration, Trees, Knowledge, Memories, Protocol):
+class Store(Keys, People, Spending, Administration, Trees, Archive, Knowledge, Memories, Protocol):
     """Keeps everything. Reads and writes of one account never see another's."""
 
     async def open_turn(self, opening: Opening) -> int | None:

@@ -119,8 +119,16 @@ class Making(msgspec.Struct, frozen=True, kw_only=True):
     priced: bool
     started_at: int
     ended_at: int | None
-    request: bytes
-    """JSON: what was asked besides messages."""
+    terms: bytes
+    """JSON: what was asked besides messages, parameters and context at least."""
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """What turns took, in all."""
+
+    tokens_in: int
+    tokens_out: int
+    cost: int
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,6 +151,10 @@ class TreeSlice(msgspec.Struct, frozen=True, kw_only=True):
 class Trees(Protocol):
     """Keeps trees. What is deleted is told of no more, except where something stands on it."""
 
+    async def made(self, by: Repeatable) -> str | None:
+        """What the same request made before. Raises `KeyReused`."""
+        ...
+
     async def add_conversation(self, new: NewConversation, by: Repeatable | None = None) -> str:
         """Begin a conversation with an empty main branch.
 
@@ -160,7 +172,7 @@ class Trees(Protocol):
         ...
 
     async def set_defaults(self, account_id: str, id: str, defaults: Defaults, now: int) -> None:
-        """Change what requests in a conversation need not say."""
+        """Change what requests in a conversation need not say, as far as *defaults* says it."""
         ...
 
     async def delete_conversation(self, account_id: str, id: str, now: int) -> bool:
@@ -235,6 +247,10 @@ class Trees(Protocol):
         """How the answers of these turns came about."""
         ...
 
+    async def taken(self, head_id: str, first: int) -> Taken:
+        """What the turns took whose answers are on the path to *head_id*, from depth *first* on."""
+        ...
+
     async def last_common(self, one: str, other: str) -> Node | None:
         """The last node that two paths share."""
         ...
@@ -260,12 +276,16 @@ class Trees(Protocol):
         """So many messages of a tree, behind that number; not what only deleted branches have."""
         ...
 
+    async def size(self, conversation_id: str) -> int:
+        """How many messages all slices of a tree hold, what is left of deleted ones among them."""
+        ...
+
     async def deepest(self, conversation_id: str) -> int:
         """The depth of the deepest head of a branch; 0 where nothing was said."""
         ...
 
-    async def add_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Keep a checkpoint; one of the same id is replaced."""
+    async def add_checkpoint(self, checkpoint: Checkpoint) -> bool:
+        """Keep a checkpoint; one of the same id is replaced. False where that was deleted."""
         ...
 
     async def checkpoint(self, account_id: str, id: str) -> Checkpoint | None: ...
@@ -278,7 +298,7 @@ class Trees(Protocol):
         """The checkpoint whose anchor is the last one on *path*; of several, the newest."""
         ...
 
-    async def delete_checkpoint(self, account_id: str, id: str) -> bool:
+    async def delete_checkpoint(self, account_id: str, id: str, now: int) -> bool:
         """Forget a checkpoint; False where there is none."""
         ...
 
@@ -296,6 +316,10 @@ class Trees(Protocol):
 
         *before* is the `Found.position` of the last one known.
         """
+        ...
+
+    async def purge_words(self) -> None:
+        """Take the words of deleted messages out of the file, where searches find them no more."""
         ...
 
     async def index_words(self) -> None:

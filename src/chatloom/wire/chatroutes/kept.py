@@ -10,32 +10,33 @@ from chatloom.wire.chatloom import Money
 from chatloom.wire.chatroutes.common import ContextMode, Strategy, Told
 
 
-class MessageMetadata(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """How an answer came about; names are in both spellings, as the published clients read them.
+class MessageMetadata(msgspec.Struct, kw_only=True):
+    """How a message came about; an answer has all but the last two.
 
-    `responseTime` is in milliseconds; `context_message_count` counts the messages that the model
-    was told before the question; `context_truncated` says whether there were more;
-    `checkpoint_used` is the id of the checkpoint whose summary stood for them.
+    Names are in both spellings, as the published clients read them. `responseTime` is in
+    milliseconds; `context_message_count` counts the messages that the model was told before the
+    question; `context_truncated` says whether there were more; `checkpoint_used` is the id of the
+    checkpoint whose summary stood for them.
     """
 
-    model: str | None = None
-    temperature: float | None = None
-    maxTokens: int | None = None  # noqa: N815 - as it goes over the wire
-    responseTime: int | None = None  # noqa: N815
-    finishReason: str | None = None  # noqa: N815
-    outcome: str | None = None
-    cost: float | None = None
-    costExact: Money | None = None  # noqa: N815
-    turnId: str | None = None  # noqa: N815
-    protocol: str | None = None
-    context_mode: ContextMode | None = None
-    context_truncated: bool | None = None
-    checkpoint_used: str | None = None
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    context_message_count: int | None = None
-    toolCalls: list[dict[str, JSON]] | None = None  # noqa: N815
-    parts: list[dict[str, JSON]] | None = None
+    model: str | UnsetType | None = UNSET
+    temperature: float | UnsetType | None = UNSET
+    maxTokens: int | UnsetType | None = UNSET  # noqa: N815 - as it goes over the wire
+    responseTime: int | UnsetType | None = UNSET  # noqa: N815
+    finishReason: str | UnsetType | None = UNSET  # noqa: N815
+    outcome: str | UnsetType | None = UNSET
+    cost: float | UnsetType | None = UNSET
+    costExact: Money | UnsetType | None = UNSET  # noqa: N815
+    turnId: str | UnsetType | None = UNSET  # noqa: N815
+    protocol: str | UnsetType | None = UNSET
+    context_mode: ContextMode | UnsetType | None = UNSET
+    context_truncated: bool | UnsetType | None = UNSET
+    checkpoint_used: str | UnsetType | None = UNSET
+    prompt_tokens: int | UnsetType | None = UNSET
+    completion_tokens: int | UnsetType | None = UNSET
+    context_message_count: int | UnsetType | None = UNSET
+    toolCalls: list[dict[str, JSON]] | UnsetType | None = UNSET  # noqa: N815
+    parts: list[dict[str, JSON]] | UnsetType | None = UNSET
 
 
 class MergeInfo(Told):

@@ -35,10 +35,11 @@ class MessagePage(Given):
     """Which messages of a branch's path are meant; all of them, a page at a time.
 
     In the order `asc` they begin with the path's first one, in the order `desc` with the last.
+    Who names no limit, as clients do that know no pages, is told 10,000 at once.
     """
 
     branch_id: Id | None = None
-    limit: Annotated[int, Meta(ge=1, le=1000)] = 1000
+    limit: Annotated[int, Meta(ge=1, le=1000)] | None = None
     cursor: Cursor | None = None
     order: Literal["asc", "desc"] = "asc"
 

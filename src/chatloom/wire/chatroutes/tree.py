@@ -48,7 +48,7 @@ class TreeNode(Told):
 
 
 class TreeMetadata(Told):
-    """How large the whole tree is; depths count from 1."""
+    """How large the whole tree is, with what is left of deleted messages; depths count from 1."""
 
     total_nodes: int
     total_branches: int

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from chatloom.server.protocols.chatloom import accounts, budgets, conversations, keys
+from chatloom.server.protocols.chatloom import accounts, archives, budgets, conversations, keys
 
-ROUTES = (*conversations.ROUTES, *keys.ROUTES, *accounts.ROUTES, *budgets.ROUTES)
+ROUTES = (*conversations.ROUTES, *keys.ROUTES, *accounts.ROUTES, *budgets.ROUTES, *archives.ROUTES)

@@ -17,7 +17,7 @@ from chatloom.server.protocols.voice import ERRORS
 from chatloom.server.refusal import Refusal, invalid, key_reused, not_found
 from chatloom.server.routes import Route
 from chatloom.server.store.contract import Branch, Node
-from chatloom.server.store.trees import KeyReused
+from chatloom.server.store.trees import KeyReused, Taken
 from chatloom.wire import chatroutes as wire
 from chatloom.wire.chatloom import Money
 
@@ -117,7 +117,7 @@ async def merge_branch(call: Call) -> Reply:
     async def summarize(source: Branch, target: Branch, nodes: Sequence[Node]) -> merging.Summary:
         turn, told = await ask_apart(
             call,
-            request_for_summary(nodes),
+            request_for_summary([node.message for node in nodes]),
             model=wanted.model or model_of(conversation),
             conversation_id=conversation.id,
             branch_id=target.id,
@@ -173,23 +173,19 @@ async def compare_branches(call: Call) -> Reply:
 
 
 async def _side(call: Call, branch: Branch, shared: int, limit: int) -> wire.DiffSide:
-    store, own = call.services.store, list[Node]()
+    store, own, taken = call.services.store, list[Node](), Taken(0, 0, 0)
     if branch.head_id is not None and branch.head_depth > shared:
-        own = await store.path_slice(branch.head_id, first=shared + 1)
-    # A turn's answer, and not only its question, must be among them.
-    said = [node.turn_id for node in own if node.message.role != "user"]
-    turns = list(dict.fromkeys(id for id in said if id is not None))
-    made = list((await store.makings(turns)).values()) if turns else []
+        own = await store.path_slice(branch.head_id, first=shared + 1, last=shared + limit)
+        taken = await store.taken(branch.head_id, shared + 1)
     kept = [node for node in own if node.deleted_at is None]
-    used = [one.usage for one in made if one.usage is not None]
     return wire.DiffSide(
         branch=branch_told(branch),
-        messages=await messages_told(store, kept[:limit]),
-        message_count=len(own),
-        has_more=len(kept) > limit,
-        tokens_in=sum(usage.prompt_tokens for usage in used),
-        tokens_out=sum(usage.completion_tokens for usage in used),
-        cost=Money.of(sum(one.cost or 0 for one in made)),
+        messages=await messages_told(store, kept),
+        message_count=branch.head_depth - shared,
+        has_more=branch.head_depth > shared + limit,
+        tokens_in=taken.tokens_in,
+        tokens_out=taken.tokens_out,
+        cost=Money.of(taken.cost),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatloom.server.call import Call, Reply, json_reply
+from chatloom.server.chat.context import told_up_to
 from chatloom.server.chat.forking import message_in
 from chatloom.server.chat.summing import request_for_summary
 from chatloom.server.identity.powers import may_see
@@ -55,8 +56,8 @@ async def recreate_checkpoint(call: Call) -> Reply:
 
 async def delete_checkpoint(call: Call) -> Reply:
     """Answer ``DELETE /api/v1/checkpoints/{checkpoint_id}``."""
-    known, _ = await _named(call)
-    if not await call.services.store.delete_checkpoint(call.key.account_id, known.id):
+    (known, _), store, now = await _named(call), call.services.store, milliseconds()
+    if not await store.delete_checkpoint(call.key.account_id, known.id, now):
         raise not_found("checkpoint")
     return json_reply(wire.Done())
 
@@ -88,7 +89,7 @@ async def _summed_up(
     store, asked = call.services.store, model or model_of(conversation)
     turn, headers = await ask_apart(
         call,
-        request_for_summary(await store.path(anchor.id)),
+        request_for_summary(await told_up_to(store, conversation.account_id, anchor)),
         model=asked,
         conversation_id=conversation.id,
         branch_id=branch_id,
@@ -109,7 +110,8 @@ async def _summed_up(
         turn_id=turn.id,
         created_at=milliseconds(),
     )
-    await store.add_checkpoint(checkpoint)
+    if not await store.add_checkpoint(checkpoint):
+        raise not_found("checkpoint")  # it was deleted, before this was repeated or meanwhile
     return _held(checkpoint, headers, 201 if id is None else 200)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from chatloom.core.http import JSON
 from chatloom.server.call import Call, Reply, json_reply
 from chatloom.server.identity.powers import end_user_of, organization_of
 from chatloom.server.ids import milliseconds, new_id
@@ -31,12 +30,7 @@ async def create_conversation(call: Call) -> Reply:
         organization=organization_of(call.key, None),
         title=wanted.title,
         metadata=wanted.metadata or {},
-        defaults=Defaults(
-            model=wanted.model or DEFAULT_MODEL,
-            system_prompt=wanted.system_prompt or None,
-            temperature=wanted.temperature,
-            max_tokens=wanted.max_tokens,
-        ),
+        defaults=replace(_defaults(wanted), model=wanted.model or DEFAULT_MODEL),
         main_branch_id=new_id(),
         now=milliseconds(),
     )
@@ -94,19 +88,23 @@ async def change_conversation(call: Call) -> Reply:
     found, store, account = await conversation_of(call), call.services.store, call.key.account_id
     _check_model(call, wanted.model)
     now = milliseconds()
-    metadata: dict[str, JSON] | None = wanted.metadata
-    if wanted.title is not None or metadata is not None:
+    if wanted.title is not None or wanted.metadata is not None:
         await store.change_conversation(
-            account, found.id, archived=None, title=wanted.title, metadata=metadata, now=now
+            account, found.id, archived=None, title=wanted.title, metadata=wanted.metadata, now=now
         )
-    changes: dict[str, object] = {
-        name: value
-        for name in Defaults.__struct_fields__
-        if (value := getattr(wanted, name)) is not None
-    }
-    if changes:
-        await store.set_defaults(account, found.id, replace(found.defaults, **changes), now)
+    changes = _defaults(wanted)
+    if changes != Defaults():
+        await store.set_defaults(account, found.id, changes, now)
     return await _told(call, found.id)
+
+
+def _defaults(wanted: wire.NewConversation | wire.ConversationChange) -> Defaults:
+    return Defaults(
+        model=wanted.model,
+        system_prompt=wanted.system_prompt,
+        temperature=wanted.temperature,
+        max_tokens=wanted.max_tokens,
+    )
 
 
 async def delete_conversation(call: Call) -> Reply:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+import msgspec
+
 from chatloom.server.call import Call, Reply, StreamedReply, convert, json_reply, read_json
 from chatloom.server.chat.ask import Ask
 from chatloom.server.chat.forking import say_otherwise
@@ -70,6 +72,7 @@ async def _ask(call: Call, *, streamed: bool) -> Ask:
         branch_id=branch.id if branch is not None else None,
         parent_id=wanted.parent_message_id.lower() if wanted.parent_message_id else None,
         attempt_key=attempt_key(call, body),
+        wanted=f"{conversation.id} {named} {msgspec.json.encode(wanted).decode()}",
     )
 
 

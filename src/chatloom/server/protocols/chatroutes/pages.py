@@ -9,6 +9,9 @@ from chatloom.server.protocols.cursors import cursor_of, read_cursor, wrong_curs
 from chatloom.server.store.contract import Branch, Conversation, Node, Store
 from chatloom.wire import chatroutes as wire
 
+_WHOLE = 10_000
+"""Messages that are told at once to who knows no pages."""
+
 
 async def page_of_messages(
     store: Store, account_id: str, branch: Branch, asked: wire.MessagePage
@@ -18,7 +21,7 @@ async def page_of_messages(
     if asked.cursor is not None:
         behind = await _behind(store, account_id, branch, asked.cursor)
     read = _downwards if asked.order == "asc" else _upwards
-    nodes, goes_on = await read(store, branch, behind, asked.limit)
+    nodes, goes_on = await read(store, branch, behind, asked.limit or _WHOLE)
     kept = [node for node in nodes if node.deleted_at is None]
     return wire.Messages(
         messages=await messages_told(store, kept),

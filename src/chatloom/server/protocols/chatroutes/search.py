@@ -22,7 +22,7 @@ _SNIPPET = 80
 async def search(call: Call) -> Reply:
     """Answer ``GET /api/v1/conversations/search``."""
     asked = call.read_query(wire.SearchQuery)
-    terms = _TERM.findall(asked.q)
+    terms = _TERM.findall(asked.q.replace("\0", " "))
     words = [phrase or word for phrase, word in terms]
     sought = [_sought(one) for one in words if _SAYING.search(one)]
     if not sought:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import UNSET, UnsetType
 
-from chatloom.core.http import JSON
 from chatloom.server.chat.context import MERGED, SUMMARY
 from chatloom.server.chat.opening import read_terms
 from chatloom.server.models.driver import Usage
@@ -133,32 +132,35 @@ def message_told(
 
 def _metadata(node: Node, making: Making | None) -> wire.MessageMetadata:
     message = node.message
-    parts: list[dict[str, JSON]] | None = None
-    if isinstance(message.content, list):
-        parts = message.content
-    told = wire.MessageMetadata(turnId=node.turn_id, toolCalls=message.tool_calls, parts=parts)
-    if making is None or message.role != "assistant":
-        return told
-    terms = read_terms(making.request)
-    told.model = making.served_model or making.model
-    told.temperature = terms.parameters.temperature
-    told.maxTokens = terms.parameters.max_tokens
-    if making.ended_at is not None:
-        told.responseTime = making.ended_at - making.started_at
-    told.outcome = making.outcome
-    told.finishReason = _FINISHED.get(making.outcome or "")
-    told.protocol = making.protocol
-    if making.cost is not None and making.priced:
-        told.cost, told.costExact = making.cost / 10**12, Money.of(making.cost)
-    if making.usage is not None:
-        told.prompt_tokens = making.usage.prompt_tokens
-        told.completion_tokens = making.usage.completion_tokens
-    context = terms.context
-    told.context_mode = context.mode
-    told.context_truncated = context.truncated
-    told.checkpoint_used = context.checkpoint_id
-    told.context_message_count = context.messages
+    told = wire.MessageMetadata(turnId=node.turn_id or UNSET)
+    if making is not None and message.role == "assistant":
+        told = _answer_metadata(making)
+    told.toolCalls = message.tool_calls or UNSET
+    told.parts = message.content if isinstance(message.content, list) else UNSET
     return told
+
+
+def _answer_metadata(making: Making) -> wire.MessageMetadata:
+    terms, usage, ended = read_terms(making.terms), making.usage, making.ended_at
+    cost = making.cost if making.priced else None
+    return wire.MessageMetadata(
+        model=making.served_model or making.model,
+        temperature=terms.parameters.temperature,
+        maxTokens=terms.parameters.max_tokens,
+        responseTime=None if ended is None else ended - making.started_at,
+        finishReason=_FINISHED.get(making.outcome or ""),
+        outcome=making.outcome,
+        cost=None if cost is None else cost / 10**12,
+        costExact=None if cost is None else Money.of(cost),
+        turnId=making.turn_id,
+        protocol=making.protocol,
+        context_mode=terms.context.mode,
+        context_truncated=terms.context.truncated,
+        checkpoint_used=terms.context.checkpoint_id,
+        prompt_tokens=usage.prompt_tokens if usage is not None else None,
+        completion_tokens=usage.completion_tokens if usage is not None else None,
+        context_message_count=terms.context.messages,
+    )
 
 
 def usage_told(usage: Usage) -> wire.Usage:

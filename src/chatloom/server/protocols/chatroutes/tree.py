@@ -38,18 +38,20 @@ async def get_tree(call: Call) -> Reply:
     if position is not None:
         slice = await store.tree_slice(conversation.id, position, asked.limit)
         nodes, position = slice.nodes, slice.last
+    main = await branch_named(call, conversation, None)
     branches = list[Branch]()
     if after is not None:
         found = await store.branches_after(conversation.id, after, asked.limit + 1)
+        if not found and not after:
+            found = [main]  # of a conversation whose first turn still runs
         branches = found[: asked.limit]
         after = branches[-1].id if len(found) > asked.limit else None
     goes_on = position is not None or after is not None
-    main = await branch_named(call, conversation, None)
     told = wire.Tree(
         conversation=conversation_told(conversation),
         tree=await _grown(store, conversation, nodes),
         metadata=wire.TreeMetadata(
-            total_nodes=conversation.message_count,
+            total_nodes=await store.size(conversation.id),
             total_branches=conversation.branch_count,
             max_depth=await store.deepest(conversation.id),
         ),

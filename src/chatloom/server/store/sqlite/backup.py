@@ -14,7 +14,9 @@ from typing import TypeAlias
 from chatloom.core.errors import SettingsError
 from chatloom.server.store.contract import Health
 from chatloom.server.store.sqlite.check import check_copy
-from chatloom.server.store.sqlite.connect import open_for_reading
+from chatloom.server.store.sqlite.connect import open_for_reading, schema_of
+from chatloom.server.store.sqlite.statements import migrations
+from chatloom.server.store.sqlite.words import purge_words
 
 if sys.platform == "darwin":
     import fcntl
@@ -47,6 +49,7 @@ def back_up(database: Path, target: Path, *, replace: bool, progress: Progress) 
     copy = _new_file_beside(target)
     try:
         _copy(database, copy, progress)
+        _purge(copy)
         health = check_copy(copy)
         if health.problems:
             raise Damaged(database, health)
@@ -115,6 +118,16 @@ def _copy(database: Path, copy: Path, progress: Progress) -> None:
                 raise KeyboardInterrupt from None  # it came while progress was told
             raise SettingsError(f"{database} cannot be copied: {error}") from error
     progress(pages * size, pages * size)
+
+
+def _purge(copy: Path) -> None:
+    """Take out the words of deleted messages, which an index of words only marks as such."""
+    with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
+        if schema_of(connection) == migrations()[-1][0]:
+            connection.execute("PRAGMA secure_delete=ON")
+            connection.execute("BEGIN")
+            purge_words(connection)
+            connection.execute("COMMIT")
 
 
 def _sync(path: Path) -> None:

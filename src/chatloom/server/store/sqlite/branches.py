@@ -24,6 +24,9 @@ _SQL = "trees.sql"
 class Branches(Opened):
     """Keeps the names of things."""
 
+    async def made(self, by: Repeatable) -> str | None:
+        return made_before(self._reader, by)
+
     async def add_conversation(self, new: NewConversation, by: Repeatable | None = None) -> str:
         sql = statements(_SQL)
 
@@ -66,10 +69,10 @@ class Branches(Opened):
 
     async def set_defaults(self, account_id: str, id: str, defaults: Defaults, now: int) -> None:
         told = msgspec.json.encode(defaults).decode()
-        await self._change("set_defaults", account_id, id, told, now)
+        await self._change_kept("set_defaults", account_id, id, told, now)
 
     async def delete_conversation(self, account_id: str, id: str, now: int) -> bool:
-        return await self._change("delete_conversation", account_id, id, now)
+        return await self._change_kept("delete_conversation", account_id, id, now)
 
     async def branch(self, conversation_id: str, id: str) -> Branch | None:
         row = self._one("branch", conversation_id, id)
@@ -95,9 +98,7 @@ class Branches(Opened):
             if made := made_before(connection, by):
                 return made
             note_made(connection, by, branch.id)
-            # Where its first turn still runs, there is no conversation yet, nor a main branch.
-            connection.execute(self._sql["keep_conversation"], (branch.conversation_id,))
-            connection.execute(self._sql["keep_branch"], (branch.conversation_id,))
+            self._keep(connection, None, branch.conversation_id)
             connection.execute(
                 statements(_SQL)["add_branch"],
                 (
@@ -134,8 +135,13 @@ class Branches(Opened):
         active: bool | None,
         now: int,
     ) -> None:
-        changes = (name, description, context_mode, active, now)
-        await self._change("change_branch", conversation_id, id, *changes)
+        changes = (conversation_id, id, name, description, context_mode, active, now)
+
+        def write(connection: sqlite3.Connection) -> None:
+            self._keep(connection, None, conversation_id)
+            connection.execute(statements(_SQL)["change_branch"], changes)
+
+        await self._place.write(write, durable=True)
 
     async def delete_branch(self, conversation_id: str, id: str, now: int) -> bool:
         def write(connection: sqlite3.Connection) -> bool:
@@ -144,6 +150,16 @@ class Branches(Opened):
             if done:
                 connection.execute(self._sql["count_branch"], (-1, conversation_id))
             return done
+
+        return await self._place.write(write, durable=True)
+
+    async def _change_kept(self, name: str, account_id: str, id: str, *values: object) -> bool:
+        """Change a conversation, also one whose first turn is still open."""
+
+        def write(connection: sqlite3.Connection) -> bool:
+            self._keep(connection, account_id, id)
+            changes = (account_id, id, *values)
+            return connection.execute(statements(_SQL)[name], changes).rowcount > 0
 
         return await self._place.write(write, durable=True)
 

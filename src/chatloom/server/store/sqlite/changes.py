@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from chatloom.server.chat.message import title_of
 from chatloom.server.store.contract import Node
 from chatloom.server.store.sqlite import rows
 from chatloom.server.store.sqlite.made import made_before, note_made
@@ -49,16 +50,30 @@ class Changes(Opened):
         sql = statements(_SQL)
 
         def write(connection: sqlite3.Connection) -> bool:
-            node = connection.execute(self._sql["node"], (id, account_id)).fetchone()
-            if node is None or node[10] is not None:
+            row = rows.one(connection, self._sql["node"], id, account_id)
+            node = None if row is None else rows.node(row)
+            if node is None or node.deleted_at is not None:
                 return False
             forget_words(connection, id)
             connection.execute(sql["erase_message"], (id, now))
-            connection.execute(sql["uncount_message"], (node[1], now))
+            connection.execute(sql["uncount_message"], (node.conversation_id, now))
             connection.execute(sql["forget_answer"], (id,))
+            _forget_mentions(connection, node, now)
             return True
 
         return await self._place.write(write, durable=True)
+
+
+def _forget_mentions(connection: sqlite3.Connection, node: Node, now: int) -> None:
+    """Forget what was made of a message: a title that is its beginning, summaries that it is in."""
+    sql = statements(_SQL)
+    if title := title_of(node.message):
+        connection.execute(sql["forget_title"], (node.conversation_id, title))
+    anchors = connection.execute(sql["anchors_from"], (node.conversation_id, node.depth))
+    for id, anchor_id, account_id in anchors.fetchall():
+        place = (anchor_id, node.id, node.depth)
+        if connection.execute(sql["stands_behind"], place).fetchone()[0]:
+            connection.execute(sql["delete_checkpoint"], (account_id, id, now))
 
 
 def _edit(connection: sqlite3.Connection, account_id: str, edit: Edit) -> bool:
@@ -91,7 +106,8 @@ def _merge(connection: sqlite3.Connection, merging: Merging) -> None:
     head = node.id if node is not None else merging.source_head_id
     moves = (conversation, target, merging.target_head_id, head, now)
     marks = (merging.source_head_id, target, node.id if node else None, now)
-    if not connection.execute(sql["mark_merged"], (conversation, source, *marks)).rowcount:
+    marked = (conversation, source, *marks, merging.target_head_id)
+    if not connection.execute(sql["mark_merged"], marked).rowcount:
         raise _Moved
     if not connection.execute(sql["move_head"], moves).rowcount:
         raise _Moved
@@ -117,19 +133,18 @@ def _own_nodes(
 def _hand_over(
     connection: sqlite3.Connection, conversation: str, nodes: Sequence[str], source: str, to: str
 ) -> None:
-    """Have messages belong to another branch, with what they cost and what was forked from them."""
+    """Have messages belong to another branch, with their cost, and what stands on them."""
     sql, moved = statements(_SQL), msgspec.json.encode(nodes).decode()
     *taken, turns = connection.execute(sql["taken_by_turns"], (moved, source)).fetchone()
     connection.execute(sql["hand_over_messages"], (to, moved))
     connection.execute(sql["hand_over_turns"], (to, turns))
     connection.execute(sql["hand_over_forks"], (to, conversation, moved))
+    connection.execute(sql["hand_over_checkpoints"], (to, conversation, moved, source))
     connection.execute(sql["add_taken"], (conversation, source, *(-one for one in taken)))
     connection.execute(sql["add_taken"], (conversation, to, *taken))
 
 
-def _add_node(
-    connection: sqlite3.Connection, account_id: str, node: Node, branch_id: str
-) -> None:
+def _add_node(connection: sqlite3.Connection, account_id: str, node: Node, branch_id: str) -> None:
     values = rows.of_node(node, account_id, branch_id)
     connection.execute(statements()["add_message"], values)
     counted = (node.conversation_id, 1, node.created_at)

@@ -19,13 +19,13 @@ _SQL = "trees.sql"
 class Checkpoints(Opened):
     """Keeps what models made of conversations."""
 
-    async def add_checkpoint(self, checkpoint: Checkpoint) -> None:
+    async def add_checkpoint(self, checkpoint: Checkpoint) -> bool:
         values = msgspec.structs.astuple(checkpoint)
 
-        def write(connection: sqlite3.Connection) -> None:
-            connection.execute(statements(_SQL)["add_checkpoint"], values)
+        def write(connection: sqlite3.Connection) -> bool:
+            return connection.execute(statements(_SQL)["add_checkpoint"], values).rowcount > 0
 
-        await self._place.write(write, durable=True)
+        return await self._place.write(write, durable=True)
 
     async def checkpoint(self, account_id: str, id: str) -> Checkpoint | None:
         row = rows.one(self._reader, statements(_SQL)["checkpoint"], id, account_id)
@@ -41,18 +41,18 @@ class Checkpoints(Opened):
             return None
         ids = {node.id for node in path}
         values = (conversation_id, path[-1].depth)
-        found = self._reader.execute(statements(_SQL)["checkpoints_down_to"], values).fetchall()
-        return next((_checkpoint(row) for row in found if row[4] in ids), None)
+        found = self._reader.execute(statements(_SQL)["anchors_down_to"], values)
+        on = next((id for id, anchor_id in found if anchor_id in ids), None)
+        row = rows.one(self._reader, statements(_SQL)["checkpoint"], on, None)
+        return None if row is None else _checkpoint(row)
 
-    async def delete_checkpoint(self, account_id: str, id: str) -> bool:
+    async def delete_checkpoint(self, account_id: str, id: str, now: int) -> bool:
         def write(connection: sqlite3.Connection) -> bool:
-            values = (account_id, id)
+            values = (account_id, id, now)
             return connection.execute(statements(_SQL)["delete_checkpoint"], values).rowcount > 0
 
         return await self._place.write(write, durable=True)
 
 
 def _checkpoint(row: rows.Row) -> Checkpoint:
-    return msgspec.convert(
-        dict(zip(Checkpoint.__struct_fields__, row, strict=True)), Checkpoint
-    )
+    return msgspec.convert(dict(zip(Checkpoint.__struct_fields__, row, strict=True)), Checkpoint)

@@ -20,5 +20,18 @@ class Opened:
     def _reader(self) -> sqlite3.Connection:
         return self._place.reader
 
+    def _keep(self, connection: sqlite3.Connection, account_id: str | None, id: str) -> None:
+        """Store a conversation whose first turn still runs, and its main branch: they change.
+
+        `None` is for an account that surely has it.
+        """
+        known = (id, account_id)
+        if (
+            account_id is None
+            or connection.execute(self._sql["conversation_to_be"], known).fetchone()
+        ):
+            connection.execute(self._sql["keep_conversation"], (id,))
+            connection.execute(self._sql["keep_branch"], (id,))
+
     def _one(self, statement: str, *values: object) -> rows.Row | None:
         return rows.one(self._reader, self._sql[statement], *values)

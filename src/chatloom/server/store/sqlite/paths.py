@@ -11,9 +11,11 @@ from chatloom.server.store.contract import Node
 from chatloom.server.store.sqlite import rows
 from chatloom.server.store.sqlite.opened import Opened
 from chatloom.server.store.sqlite.statements import statements
-from chatloom.server.store.trees import Making, TreeSlice
+from chatloom.server.store.trees import Making, Taken, TreeSlice
 
 _SQL = "trees.sql"
+_FEW = 50
+"""Of rows that are looked up one by one, as many as may be on the event loop."""
 _SHORT = 500
 """Messages that may be read on the event loop, about a millisecond's worth."""
 _NO_DEPTH = 2**62
@@ -65,13 +67,28 @@ class Paths(Opened):
 
     async def nodes(self, account_id: str, ids: Sequence[str]) -> list[Node]:
         wanted = msgspec.json.encode(ids).decode()
-        found = self._reader.execute(statements(_SQL)["nodes"], (wanted, account_id))
-        return [rows.node(row) for row in found.fetchall()]
+
+        def read() -> list[Node]:
+            found = self._reader.execute(statements(_SQL)["nodes"], (wanted, account_id))
+            return [rows.node(row) for row in found]
+
+        return read() if len(ids) <= _FEW else await self._place.apart(read)
 
     async def makings(self, turn_ids: Sequence[str]) -> dict[str, Making]:
         wanted = msgspec.json.encode(turn_ids).decode()
-        found = self._reader.execute(statements(_SQL)["makings"], (wanted,)).fetchall()
-        return {row[0]: _making(row) for row in found}
+
+        def read() -> dict[str, Making]:
+            found = self._reader.execute(statements(_SQL)["makings"], (wanted,))
+            return {row[0]: _making(row) for row in found}
+
+        return read() if len(turn_ids) <= _FEW else await self._place.apart(read)
+
+    async def taken(self, head_id: str, first: int) -> Taken:
+        def read() -> Taken:
+            values = (head_id, first)
+            return Taken(*self._reader.execute(statements(_SQL)["taken"], values).fetchone())
+
+        return await self._place.apart(read)
 
     async def last_common(self, one: str, other: str) -> Node | None:
         def read() -> Node | None:
@@ -98,29 +115,51 @@ class Paths(Opened):
 
         return await self._place.apart(read)
 
+    async def size(self, conversation_id: str) -> int:
+        def read() -> int:
+            kept = needed(self._reader, conversation_id)
+            extents = self._reader.execute(statements(_SQL)["extents"], (conversation_id,))
+            # A branch's own messages are a chain: nobody need count them.
+            return sum(max(0, min(kept.get(id, head), head) - fork) for id, head, fork in extents)
+
+        return await self._place.apart(read)
+
     async def deepest(self, conversation_id: str) -> int:
-        found = self._reader.execute(statements(_SQL)["deepest"], (conversation_id,))
-        return int(found.fetchone()[0])
+        def read() -> int:
+            found = self._reader.execute(statements(_SQL)["deepest"], (conversation_id,))
+            return int(found.fetchone()[0])
+
+        return await self._place.apart(read)
 
 
 def _first_said(reader: sqlite3.Connection, node: Node, count: int) -> list[Node]:
-    """The path to *node* from the root on, found branch by branch.
+    """The path to *node* from the root on, found branch by branch, in one consistent view.
 
     A branch's own messages are a chain, so the first that were said on it are the first of it.
     """
-    sql = statements(_SQL)
-    legs: list[tuple[str | None, int]] = [(node.branch_id, node.depth)]
-    while ground := rows.one(reader, sql["ground_of"], node.conversation_id, legs[-1][0]):
-        if ground[1] >= legs[-1][1]:
-            return []  # what nothing should be
-        legs.append((ground[0], ground[1]))
     nodes: list[Node] = []
-    for branch_id, last in reversed(legs):
-        wanted = min(count, last) - len(nodes)
-        if wanted > 0:
-            values = (node.conversation_id, branch_id, wanted)
-            nodes += [rows.node(row) for row in reader.execute(sql["first_said_on"], values)]
+    reader.execute("BEGIN")
+    try:
+        for branch_id, last in reversed(_legs(reader, node)):
+            wanted = min(count, last) - len(nodes)
+            if wanted > 0:
+                values = (node.conversation_id, branch_id, wanted)
+                found = reader.execute(statements(_SQL)["first_said_on"], values)
+                nodes += [rows.node(row) for row in found]
+    finally:
+        reader.execute("ROLLBACK")
     return nodes
+
+
+def _legs(reader: sqlite3.Connection, node: Node) -> list[tuple[str | None, int]]:
+    """The branches that the path to *node* is on, the last one first, each with how deep."""
+    legs = [(node.branch_id, node.depth)]
+    ground = statements(_SQL)["ground_of"]
+    while found := rows.one(reader, ground, node.conversation_id, legs[-1][0]):
+        if found[1] >= legs[-1][1]:
+            break  # what cannot be, or there would be no end
+        legs.append((found[0], found[1]))
+    return legs
 
 
 def _is_start(nodes: Sequence[Node], count: int) -> bool:
@@ -153,13 +192,16 @@ def needed(reader: sqlite3.Connection, conversation_id: str) -> dict[str, int]:
     if not kept:
         return kept
     stands = reader.execute(statements(_SQL)["stands_on"], (conversation_id,)).fetchall()
-    waiting = {one for one, is_deleted, *_ in stands if not is_deleted}
-    while waiting:  # each branch that is needed needs what it stands on, in turn
-        standing, waiting = waiting, set[str]()
-        for one, _, ground, depth in stands:
-            if one in standing and kept.get(ground, depth) < depth:
-                waiting |= {ground} if not kept[ground] else set()
+    grounds: dict[str, list[tuple[int, str, int]]] = {}
+    for one, _, place, ground, depth in stands:
+        grounds.setdefault(one, []).append((place, ground, depth))
+    waiting = [one for one, is_deleted, *_ in stands if not is_deleted]
+    while waiting:  # what is needed of a branch needs what it stands on, in turn
+        one = waiting.pop()
+        for place, ground, depth in grounds.get(one, ()):
+            if place <= kept.get(one, place) and kept.get(ground, depth) < depth:
                 kept[ground] = depth
+                waiting.append(ground)
     return kept
 
 
@@ -179,5 +221,5 @@ def _making(row: rows.Row) -> Making:
         priced=bool(row[7]),
         started_at=row[8],
         ended_at=row[9],
-        request=row[10],
+        terms=row[10],
     )

@@ -111,6 +111,17 @@ SELECT branch_id FROM message WHERE id = ?;
 -- name: turn_on_branch
 UPDATE turn SET branch_id = ? WHERE id = ?;
 
+-- name: taken_before
+-- All turns of a conversation are younger than itself, and so are their ids.
+SELECT coalesce(sum(l.prompt_tokens), 0), coalesce(sum(l.completion_tokens), 0),
+       coalesce(sum(t.cost), 0)
+FROM turn t JOIN ledger l ON l.turn_id = t.id AND l.kind = 'settle'
+WHERE t.id > ?1 AND t.id < ?2 AND t.conversation_id = ?1;
+
+-- name: turns_on_branch
+UPDATE turn SET branch_id = ?3
+WHERE id > ?1 AND id < ?2 AND conversation_id = ?1 AND outcome IS NOT NULL;
+
 -- name: charge_branch
 UPDATE branch SET tokens_in = tokens_in + ?3, tokens_out = tokens_out + ?4, cost = cost + ?5
 WHERE conversation_id = ?1 AND id = ?2;

@@ -25,13 +25,13 @@ def statements(file: str = "queries.sql") -> dict[str, str]:
 
 
 def insert(connection: sqlite3.Connection, name: str, rows: Sequence[Sequence[object]]) -> None:
-    """Add rows by the INSERT of this name, as many to a run as there are."""
+    """Add rows by the INSERT of this name, in their order, as many to a run as there are."""
     alone = len(rows) % _TOGETHER
+    if alone:
+        connection.executemany(statements()[name], rows[:alone])
     for start in range(alone, len(rows), _TOGETHER):
         together = chain.from_iterable(rows[start : start + _TOGETHER])
         connection.execute(_of_many(name), list(together))
-    if alone:
-        connection.executemany(statements()[name], rows[:alone])
 
 
 @cache

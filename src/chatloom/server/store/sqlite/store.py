@@ -20,6 +20,7 @@ from chatloom.server.store.contract import (
 )
 from chatloom.server.store.sqlite import rows
 from chatloom.server.store.sqlite.administration import Administration
+from chatloom.server.store.sqlite.archive import Archive
 from chatloom.server.store.sqlite.balances import Balances
 from chatloom.server.store.sqlite.check import check
 from chatloom.server.store.sqlite.keys import Keys
@@ -32,7 +33,7 @@ from chatloom.server.store.sqlite.trees import Trees
 from chatloom.server.store.sqlite.turns import Turns
 
 
-class SQLiteStore(Keys, People, Spending, Administration, Trees, Knowledge, Memories):
+class SQLiteStore(Keys, People, Spending, Administration, Trees, Archive, Knowledge, Memories):
     """Everything in the file at *path*; where that is `None`, in memory, until it is closed.
 
     Short reads happen on the spot, as they cost less than changing threads;
@@ -112,9 +113,7 @@ class SQLiteStore(Keys, People, Spending, Administration, Trees, Knowledge, Memo
         told = None if metadata is None else msgspec.json.encode(metadata).decode()
 
         def write(connection: sqlite3.Connection) -> None:
-            if connection.execute(self._sql["conversation_to_be"], (id, account_id)).fetchone():
-                connection.execute(self._sql["keep_conversation"], (id,))
-                connection.execute(self._sql["keep_branch"], (id,))
+            self._keep(connection, account_id, id)
             values = (account_id, id, archived, title, told, now)
             connection.execute(self._sql["change_conversation"], values)
 

@@ -15,7 +15,8 @@ DELETE FROM made WHERE expires_at < ?;
 -- name: add_branch
 INSERT INTO branch (id, conversation_id, name, head_id, parent_branch_id, forked_from_id, is_main,
                     description, context_mode, created_at, updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+VALUES (?1, ?2, ?3, ?4, coalesce((SELECT branch_id FROM message WHERE message.id = ?6), ?5), ?6, ?7,
+        ?8, ?9, ?10, ?11);
 
 -- name: conversations
 SELECT id, account_id, end_user, listed, title, model, metadata, message_count, tokens_in,
@@ -30,7 +31,7 @@ SELECT count(*) FROM conversation
 WHERE account_id = ?1 AND listed AND deleted_at IS NULL AND (?2 IS NULL OR end_user = ?2);
 
 -- name: set_defaults
-UPDATE conversation SET defaults = ?3, updated_at = max(updated_at, ?4)
+UPDATE conversation SET defaults = json_patch(defaults, ?3), updated_at = max(updated_at, ?4)
 WHERE account_id = ?1 AND id = ?2 AND deleted_at IS NULL;
 
 -- name: delete_conversation
@@ -97,8 +98,25 @@ WHERE m.account_id = ?2 ORDER BY wanted.key;
 
 -- name: makings
 SELECT t.id, t.protocol, t.model, t.served_model, t.outcome, t.usage, t.cost, t.price_id IS NOT NULL,
-       t.started_at, t.ended_at, t.request
+       t.started_at, t.ended_at, CAST(json_object(
+           'parameters', json_object(
+               'temperature', json_extract(CAST(t.request AS TEXT), '$.parameters.temperature'),
+               'max_tokens', json_extract(CAST(t.request AS TEXT), '$.parameters.max_tokens')),
+           'context', json(coalesce(json_extract(CAST(t.request AS TEXT), '$.context'), '{}')))
+       AS BLOB)
 FROM json_each(?1) wanted JOIN turn t ON t.id = wanted.value;
+
+-- name: taken
+WITH RECURSIVE up (id, parent_id, depth, turn_id) AS (
+    SELECT id, parent_id, depth, turn_id FROM message WHERE id = ?1 AND depth >= ?2
+    UNION ALL
+    SELECT m.id, m.parent_id, m.depth, m.turn_id FROM up JOIN message m ON m.id = up.parent_id
+    WHERE m.depth >= ?2
+)
+SELECT coalesce(sum(l.prompt_tokens), 0), coalesce(sum(l.completion_tokens), 0),
+       coalesce(sum(t.cost), 0)
+FROM up JOIN turn t ON t.id = up.turn_id AND t.message_id = up.id
+    LEFT JOIN ledger l ON l.turn_id = t.id AND l.kind <> 'reserve';
 
 -- name: own_nodes
 WITH RECURSIVE up (id, parent_id, branch_id, depth) AS (
@@ -115,6 +133,11 @@ UPDATE message SET branch_id = ?1 WHERE id IN (SELECT value FROM json_each(?2));
 -- name: hand_over_forks
 UPDATE branch SET parent_branch_id = ?1
 WHERE conversation_id = ?2 AND forked_from_id IN (SELECT value FROM json_each(?3));
+
+-- name: hand_over_checkpoints
+UPDATE checkpoint SET branch_id = ?1
+WHERE conversation_id = ?2 AND branch_id = ?4
+    AND anchor_id IN (SELECT value FROM json_each(?3));
 
 -- name: taken_by_turns
 SELECT coalesce(sum(l.prompt_tokens), 0), coalesce(sum(l.completion_tokens), 0),
@@ -152,7 +175,8 @@ UPDATE branch SET merged_head_id = head_id, merged_into_id = ?4, merged_by_id = 
                   forked_from_id = iif(?5 IS NULL, head_id, forked_from_id),
                   parent_branch_id = iif(?5 IS NULL, ?4, parent_branch_id),
                   updated_at = max(updated_at, ?6)
-WHERE conversation_id = ?1 AND id = ?2 AND head_id IS ?3 AND deleted_at IS NULL;
+WHERE conversation_id = ?1 AND id = ?2 AND head_id IS ?3 AND deleted_at IS NULL
+    AND (?5 IS NOT NULL OR forked_from_id IS ?7);
 
 -- name: count_messages
 UPDATE conversation SET message_count = message_count + ?2, updated_at = max(updated_at, ?3),
@@ -169,7 +193,7 @@ WHERE id = ?1;
 -- name: forget_answer
 UPDATE replay SET deltas = x'' WHERE turn_id = (
     SELECT m.turn_id FROM message m JOIN turn t ON t.id = m.turn_id
-    WHERE m.id = ?1 AND m.role = 'assistant');
+    WHERE m.id = ?1 AND (m.role = 'assistant' OR t.apart));
 
 -- name: tree_slice
 SELECT m.id, m.conversation_id, m.parent_id, m.depth, m.body, m.hash, m.turn_id, m.tokens,
@@ -180,16 +204,21 @@ FROM message m WHERE m.conversation_id = ?1 AND m.rowid > ?2 ORDER BY m.rowid LI
 SELECT id FROM branch WHERE conversation_id = ? AND deleted_at IS NOT NULL;
 
 -- name: stands_on
-SELECT b.id, b.deleted_at IS NOT NULL, f.branch_id, f.depth
+SELECT b.id, b.deleted_at IS NOT NULL, 0, f.branch_id, f.depth
 FROM branch b JOIN message f ON f.id = b.forked_from_id WHERE b.conversation_id = ?1
 UNION ALL
-SELECT b.id, b.deleted_at IS NOT NULL, h.branch_id, h.depth
+SELECT b.id, b.deleted_at IS NOT NULL, 0, h.branch_id, h.depth
 FROM branch b JOIN message h ON h.id = b.head_id WHERE b.conversation_id = ?1 AND b.deleted_at IS NULL
 UNION ALL
-SELECT m.branch_id, b.deleted_at IS NOT NULL, o.branch_id, o.depth
+SELECT m.branch_id, b.deleted_at IS NOT NULL, m.depth, o.branch_id, o.depth
 FROM merge g JOIN message m ON m.id = g.message_id JOIN message o ON o.id = g.other_id
     JOIN branch b ON b.conversation_id = ?1 AND b.id = m.branch_id
 WHERE g.conversation_id = ?1;
+
+-- name: extents
+SELECT b.id, coalesce(h.depth, 0), coalesce(f.depth, 0)
+FROM branch b LEFT JOIN message h ON h.id = b.head_id LEFT JOIN message f ON f.id = b.forked_from_id
+WHERE b.conversation_id = ?;
 
 -- name: deepest
 SELECT coalesce(max(m.depth), 0) FROM branch b JOIN message m ON m.id = b.head_id
@@ -201,28 +230,46 @@ INSERT INTO checkpoint (id, account_id, conversation_id, branch_id, anchor_id, a
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE
 SET summary = excluded.summary, tokens = excluded.tokens, model = excluded.model,
-    turn_id = excluded.turn_id, created_at = excluded.created_at;
+    turn_id = excluded.turn_id, created_at = excluded.created_at
+WHERE deleted_at IS NULL;
 
 -- name: checkpoint
 SELECT c.id, c.account_id, c.conversation_id, c.branch_id, c.anchor_id, c.anchor_depth, c.summary,
        c.tokens, c.model, c.turn_id, c.created_at
 FROM checkpoint c JOIN conversation v ON v.id = c.conversation_id AND v.deleted_at IS NULL
-WHERE c.id = ? AND c.account_id = ?;
+WHERE c.id = ?1 AND c.deleted_at IS NULL AND (?2 IS NULL OR c.account_id = ?2);
 
 -- name: checkpoints
 SELECT id, account_id, conversation_id, branch_id, anchor_id, anchor_depth, summary, tokens, model,
        turn_id, created_at
-FROM checkpoint WHERE conversation_id = ?1 AND (?2 IS NULL OR branch_id = ?2)
+FROM checkpoint
+WHERE conversation_id = ?1 AND deleted_at IS NULL AND (?2 IS NULL OR branch_id = ?2)
 ORDER BY created_at, id;
 
--- name: checkpoints_down_to
-SELECT id, account_id, conversation_id, branch_id, anchor_id, anchor_depth, summary, tokens, model,
-       turn_id, created_at
-FROM checkpoint WHERE conversation_id = ?1 AND anchor_depth <= ?2
+-- name: anchors_down_to
+SELECT id, anchor_id FROM checkpoint
+WHERE conversation_id = ?1 AND anchor_depth <= ?2 AND deleted_at IS NULL
 ORDER BY anchor_depth DESC, created_at DESC, id DESC;
 
+-- name: anchors_from
+SELECT id, anchor_id, account_id FROM checkpoint
+WHERE conversation_id = ?1 AND anchor_depth >= ?2 AND deleted_at IS NULL;
+
 -- name: delete_checkpoint
-DELETE FROM checkpoint WHERE account_id = ? AND id = ?;
+UPDATE checkpoint SET summary = '', deleted_at = ?3
+WHERE account_id = ?1 AND id = ?2 AND deleted_at IS NULL;
+
+-- name: stands_behind
+WITH RECURSIVE up (id, parent_id, depth) AS (
+    SELECT id, parent_id, depth FROM message WHERE id = ?1
+    UNION ALL
+    SELECT m.id, m.parent_id, m.depth FROM up JOIN message m ON m.id = up.parent_id
+    WHERE m.depth >= ?3
+)
+SELECT EXISTS (SELECT 1 FROM up WHERE id = ?2);
+
+-- name: forget_title
+UPDATE conversation SET title = '' WHERE id = ?1 AND title = ?2;
 
 -- name: unindexed
 SELECT rowid, account_id, conversation_id, body, deleted_at FROM message
@@ -240,6 +287,18 @@ SELECT upto FROM message_text_state;
 -- name: forget_words
 INSERT INTO message_text (message_text, rowid, account, conversation, text)
 VALUES ('delete', ?, ?, ?, ?);
+
+-- name: some_forgotten
+UPDATE message_text_state SET forgotten = 1;
+
+-- name: any_forgotten
+SELECT forgotten FROM message_text_state;
+
+-- name: purge_words
+INSERT INTO message_text (message_text) VALUES ('optimize');
+
+-- name: none_forgotten
+UPDATE message_text_state SET forgotten = 0;
 
 -- name: row_of_message
 SELECT rowid, account_id, conversation_id, body, deleted_at FROM message WHERE id = ?;

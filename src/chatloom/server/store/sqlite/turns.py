@@ -156,12 +156,24 @@ def _advance(connection: sqlite3.Connection, settlement: Settlement) -> str:
         main = rows.of_main_branch(settlement)
         connection.execute(sql["add_main_branch"], main)
         branch_id = str(main[0])
+        if not opening.starts_conversation:
+            _take_over(connection, opening, branch_id)
     else:
         parent = _branch_of(connection, opening.parent_id) or opening.branch_id
         branch_id = _add_sibling(connection, settlement, "branch", parent, settlement.head_id)
     if branch_id != opening.branch_id:
         connection.execute(sql["turn_on_branch"], (branch_id, opening.turn_id))
     return branch_id
+
+
+def _take_over(connection: sqlite3.Connection, opening: Opening, branch_id: str) -> None:
+    """Charge a conversation for first turns that failed when nobody else seemed to go on in it."""
+    sql, span = statements(), (opening.conversation_id, opening.turn_id)
+    taken = connection.execute(sql["taken_before"], span).fetchone()
+    if any(taken):
+        connection.execute(sql["turns_on_branch"], (*span, branch_id))
+        connection.execute(sql["charge_conversation"], (opening.conversation_id, *taken))
+        connection.execute(sql["charge_branch"], (opening.conversation_id, branch_id, *taken))
 
 
 def _branch_of(connection: sqlite3.Connection, message_id: str | None) -> str | None:
@@ -205,7 +217,9 @@ def _branch_out(connection: sqlite3.Connection, settlement: Settlement, branch_i
     sql, opening, now = statements(), settlement.opening, settlement.ended_at
     for node in settlement.alternatives:
         id = new_id()
-        whence = (node.id, branch_id, node.parent_id, now, 0, 0, 0)
+        # Where the question was known before, it may be another branch's.
+        parent = _branch_of(connection, node.parent_id) or branch_id
+        whence = (node.id, parent, node.parent_id, now, 0, 0, 0)
         connection.execute(
             sql["add_sibling"], (id, opening.conversation_id, "alternative", *whence)
         )

@@ -16,6 +16,8 @@ from chatloom.server.store.trees import Found
 _SQL = "trees.sql"
 _AT_ONCE = 200
 """Messages that are indexed in one go, so that turns need not wait for all of them."""
+_CHARACTERS = 1_000_000
+"""And of how many characters, about."""
 _NEWEST = 2**62
 
 
@@ -23,8 +25,11 @@ class Words(Opened):
     """Searches in what was said."""
 
     async def index_words(self) -> None:
-        while await self._place.write(_index_some) == _AT_ONCE:
+        while await self._place.write(_index_some):
             pass
+
+    async def purge_words(self) -> None:
+        await self._place.write(purge_words)
 
     async def search(
         self,
@@ -61,14 +66,27 @@ class Words(Opened):
         return await self._place.apart(read)
 
 
-def _index_some(connection: sqlite3.Connection) -> int:
+def _index_some(connection: sqlite3.Connection) -> bool:
+    """Index what came next; False at the end."""
+    sql, size, last = statements(_SQL), 0, None
+    for row in connection.execute(sql["unindexed"], (_AT_ONCE,)).fetchall():
+        last = row[0]
+        if row[4] is None:
+            connection.execute(sql["index_words"], _of(row))
+        size += len(row[3])
+        if size > _CHARACTERS:
+            break
+    if last is not None:
+        connection.execute(sql["indexed_upto"], (last,))
+    return last is not None
+
+
+def purge_words(connection: sqlite3.Connection) -> None:
+    """Write the index anew where it holds words of deleted messages, which it only marks so."""
     sql = statements(_SQL)
-    found = connection.execute(sql["unindexed"], (_AT_ONCE,)).fetchall()
-    told = [_of(row) for row in found if row[4] is None]
-    connection.executemany(sql["index_words"], told)
-    if found:
-        connection.execute(sql["indexed_upto"], (found[-1][0],))
-    return len(found)
+    if connection.execute(sql["any_forgotten"]).fetchone()[0]:
+        connection.execute(sql["purge_words"])
+        connection.execute(sql["none_forgotten"])
 
 
 def forget_words(connection: sqlite3.Connection, message_id: str) -> None:
@@ -78,6 +96,7 @@ def forget_words(connection: sqlite3.Connection, message_id: str) -> None:
     (upto,) = connection.execute(sql["upto"]).fetchone()
     if row[0] <= upto:
         connection.execute(sql["forget_words"], _of(row))
+        connection.execute(sql["some_forgotten"])
 
 
 def _of(row: rows.Row) -> tuple[int, str, str, str]:

@@ -21,6 +21,7 @@ from chatloom.wire import explanation as wire
 
 _read_request = msgspec.json.Decoder(dict[str, JSON]).decode
 
+
 def explain_file(database: Path, name: str) -> wire.Explanation:
     """Explain the turn *name* of a database that a server may have open; nothing is written.
 

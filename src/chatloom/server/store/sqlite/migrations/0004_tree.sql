@@ -1,8 +1,30 @@
 -- Trees of many branches. Every message belongs to one branch, on which it was said; a branch's own
 -- messages are a chain, from behind the message it was forked from to its head.
 
-ALTER TABLE message ADD COLUMN branch_id TEXT;
+-- Rows come in the order of ids, each behind its parent's: a long history used to have its first ones
+-- last.
+CREATE TABLE new_message (
+    id              TEXT PRIMARY KEY,
+    conversation_id TEXT NOT NULL,
+    account_id      TEXT NOT NULL,
+    parent_id       TEXT,
+    depth           INTEGER NOT NULL,       -- 1 at a root
+    role            TEXT NOT NULL,
+    body            TEXT NOT NULL,          -- canonical JSON; '{}' once deleted
+    hash            BLOB NOT NULL,          -- over version, role, content, parents' hashes
+    turn_id         TEXT,
+    tokens          INTEGER,
+    created_at      INTEGER NOT NULL,
+    answered        INTEGER NOT NULL,       -- it, or one before it, was said here, not told to us
+    deleted_at      INTEGER,
+    branch_id       TEXT
+) STRICT;
 
+INSERT INTO new_message SELECT *, NULL FROM message ORDER BY id;
+DROP TABLE message;
+ALTER TABLE new_message RENAME TO message;
+
+CREATE INDEX message_by_hash ON message (account_id, hash);
 CREATE INDEX message_by_conversation ON message (conversation_id);
 
 ALTER TABLE branch ADD COLUMN description TEXT;
@@ -61,10 +83,20 @@ FROM (
 ) owner
 WHERE message.id = owner.id;
 
+-- What was said behind a further answer was forked from that, and holds it; it is forked from before.
+UPDATE branch SET forked_from_id = iif(own.id IS NULL, named.head_id, own.parent_id)
+FROM branch named LEFT JOIN (
+    SELECT id, branch_id, parent_id, min(depth) FROM message GROUP BY branch_id
+) own ON own.branch_id = named.id
+WHERE named.id = branch.id AND NOT branch.is_main;
+
 -- Further answers to one question were on no branch; each becomes the head of one.
 INSERT INTO branch (id, conversation_id, name, head_id, forked_from_id, created_at, updated_at)
-SELECT id, conversation_id, 'alternative', id, parent_id, created_at, created_at
-FROM message WHERE branch_id IS NULL;
+SELECT m.id, m.conversation_id, 'alternative ' || (
+           (SELECT count(*) FROM branch b WHERE b.conversation_id = m.conversation_id)
+           + row_number() OVER (PARTITION BY m.conversation_id ORDER BY m.id)),
+       m.id, m.parent_id, m.created_at, m.created_at
+FROM message m WHERE m.branch_id IS NULL;
 UPDATE message SET branch_id = id WHERE branch_id IS NULL;
 
 UPDATE branch SET parent_branch_id = coalesce(
@@ -109,6 +141,7 @@ CREATE TABLE checkpoint (
     model           TEXT,
     turn_id         TEXT,
     created_at      INTEGER NOT NULL,
+    deleted_at      INTEGER,                    -- then the summary is empty
     PRIMARY KEY (id)
 ) STRICT;
 
@@ -119,5 +152,8 @@ CREATE INDEX checkpoint_by_anchor ON checkpoint (conversation_id, anchor_depth);
 CREATE VIRTUAL TABLE message_text USING fts5 (
     account, conversation, text, content = '', tokenize = 'unicode61 remove_diacritics 2');
 
-CREATE TABLE message_text_state (upto INTEGER NOT NULL) STRICT;
-INSERT INTO message_text_state VALUES (0);
+CREATE TABLE message_text_state (
+    upto      INTEGER NOT NULL,
+    forgotten INTEGER NOT NULL                  -- whether it still holds words of deleted messages
+) STRICT;
+INSERT INTO message_text_state VALUES (0, 0);
