@@ -138,7 +138,7 @@ class Embedded:
         store = SQLiteStore(self._database)
         try:
             dev = not await holds_real_keys(store)
-            return assemble(lambda: store, registry, settings, dev=dev)
+            return assemble(lambda: store, registry, settings, dev=dev, environ=environ)
         except BaseException:
             await store.close()
             raise

@@ -23,7 +23,9 @@ from chatloom.server.protocols.chatroutes import routes as chatroutes
 from chatloom.server.protocols.chatroutes import telling as exchanges
 from chatloom.server.protocols.chatserver import routes as chatserver
 from chatloom.server.protocols.envelopes import owner_of, refuse
+from chatloom.server.protocols.infinity import research as infinity_research
 from chatloom.server.protocols.infinity import routes as infinity
+from chatloom.server.protocols.infinity import telling as infinity_chat
 from chatloom.server.protocols.zaguan import routes as zaguan
 from chatloom.server.refusal import Refusal
 from chatloom.server.routes import Route, RouteTable
@@ -32,6 +34,8 @@ from chatloom.server.services import Services
 _log = logging.getLogger("chatloom.server")
 
 VOICES = {
+    infinity_chat.PROTOCOL: infinity_chat.VOICE,
+    infinity_research.PROTOCOL: infinity_research.VOICE,
     exchanges.PROTOCOL: exchanges.VOICE,
     asking.PROTOCOL: asking.VOICE,
     "chatserver": completions.VOICE,

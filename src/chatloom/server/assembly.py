@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from chatloom.core.secret import Secret
 from chatloom.server.archive.uploads import Uploads
 from chatloom.server.chat.turns import Turns
+from chatloom.server.egress import Egress
 from chatloom.server.identity.keys import Identity
 from chatloom.server.identity.limits import Limits
 from chatloom.server.identity.people import People
@@ -14,6 +15,7 @@ from chatloom.server.identity.refusals import Refusals
 from chatloom.server.identity.tiers import Tiers
 from chatloom.server.knowledge.library import Knowledge
 from chatloom.server.models.registry import Registry
+from chatloom.server.research.service import Engines, Research
 from chatloom.server.services import Services
 from chatloom.server.settings import ServerSettings
 from chatloom.server.store.contract import Store
@@ -27,14 +29,18 @@ def assemble(
     *,
     dev: bool,
     control: Secret | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> Services:
-    """Make one server; in *dev* it accepts any key.
+    """Make one server; in *dev* it accepts any key. *environ* holds keys of search engines.
 
     The store is opened last. Raises `SettingsError` for settings that cannot be, and then has
     opened nothing.
     """
     tiers, workflows = Tiers(settings, dev=dev), Workflows(settings.workflows)
+    egress = Egress(settings.egress, dev=dev)
+    engines = Engines(settings.research, settings.egress, environ or {})
     store = open_store()
+    knowledge = Knowledge(store)
     identity = Identity(store, dev=dev, control=control)
     return Services(
         settings=settings,
@@ -43,7 +49,9 @@ def assemble(
         people=People(store, identity, dev=dev, is_open=settings.registration == "open"),
         registry=registry,
         turns=Turns(store, registry, settings.cancel_unread_after),
-        knowledge=Knowledge(store),
+        knowledge=knowledge,
+        egress=egress,
+        research=Research(egress, engines, knowledge),
         tiers=tiers,
         workflows=workflows,
         limits=Limits(),

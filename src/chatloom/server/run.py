@@ -108,7 +108,9 @@ def _leave(*_: object) -> NoReturn:
 def _assemble(start: Start, environ: Mapping[str, str], *, control: Secret) -> Services:
     registry = Registry(start.settings, environ, dev=start.dev, use_providers=start.use_providers)
     opening = partial(SQLiteStore, start.database)
-    return assemble(opening, registry, start.settings, dev=start.dev, control=control)
+    return assemble(
+        opening, registry, start.settings, dev=start.dev, control=control, environ=environ
+    )
 
 
 def _check_keys(start: Start, services: Services) -> None:

@@ -9,6 +9,7 @@ import msgspec
 
 from chatloom.server.archive.uploads import Uploads
 from chatloom.server.chat.turns import Turns
+from chatloom.server.egress import Egress
 from chatloom.server.identity.keys import Identity
 from chatloom.server.identity.limits import Limits
 from chatloom.server.identity.people import People
@@ -17,6 +18,7 @@ from chatloom.server.identity.tiers import Tiers
 from chatloom.server.ids import milliseconds
 from chatloom.server.knowledge.library import Knowledge
 from chatloom.server.models.registry import Registry
+from chatloom.server.research.service import Research
 from chatloom.server.settings import ServerSettings
 from chatloom.server.store.contract import Store
 from chatloom.server.workflows import Workflows
@@ -34,6 +36,8 @@ class Services(msgspec.Struct, kw_only=True):
     registry: Registry
     turns: Turns
     knowledge: Knowledge
+    egress: Egress
+    research: Research
     tiers: Tiers
     workflows: Workflows
     limits: Limits
@@ -58,6 +62,8 @@ class Services(msgspec.Struct, kw_only=True):
         """Cancel what still runs, and close everything."""
         await self.turns.close(grace=0)
         self.knowledge.close()
+        self.research.close()
+        self.egress.close()
         await self.people.close()
         await self.refusals.close()
         await self.registry.close()

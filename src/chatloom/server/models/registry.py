@@ -32,6 +32,7 @@ from chatloom.server.settings import (
 
 LOOM = "loom"
 DOCUMENTED = (
+    "infinity-agent",
     "claude-3-haiku",
     "openai/gpt-4o-mini",
     "openai/gpt-4o",

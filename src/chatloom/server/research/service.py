@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import msgspec
 
 from chatloom.core.secret import Secret
 from chatloom.server.egress import Egress, EgressError, EgressSettings, FetchLimits
+from chatloom.server.knowledge.library import Knowledge
 from chatloom.server.research.settings import ResearchSettings
 from chatloom.server.research.sources import (
     BraveProvider,
@@ -23,56 +23,72 @@ from chatloom.server.research.sources import (
     TavilyProvider,
 )
 
-Known: TypeAlias = Callable[[str, str, int], Awaitable[Sequence[Hit]]]
-"""Searches what an account knows: account, query, how many."""
-
 _LIMITS = FetchLimits(connect=5.0, idle=8.0, total=15.0, body_bytes=3 * 1024 * 1024)
+
+
+class Engines:
+    """The search engines that are configured, and the way out to them.
+
+    Raises `SettingsError` for settings that cannot be.
+    """
+
+    def __init__(
+        self, settings: ResearchSettings, egress: EgressSettings, environ: Mapping[str, str]
+    ) -> None:
+        self._egress = Egress(_trusting(settings, egress))
+        fetch = fetching(self._egress)
+        self.providers: list[SearchProvider] = []
+        if settings.searxng:
+            self.providers.append(SearxngProvider(fetch, settings.searxng))
+        if key := environ.get(settings.brave_key_env or ""):
+            self.providers.append(BraveProvider(fetch, Secret(key), settings.brave_url))
+        if key := environ.get(settings.tavily_key_env or ""):
+            self.providers.append(TavilyProvider(fetch, Secret(key), settings.tavily_url))
+
+    def close(self) -> None:
+        """Ask nothing more."""
+        self._egress.close()
+
+
+def _trusting(settings: ResearchSettings, egress: EgressSettings) -> EgressSettings:
+    """Let the engines be reached that the configuration names, wherever they are."""
+    named = [
+        urlsplit(one) for one in (settings.searxng, settings.brave_url, settings.tavily_url) if one
+    ]
+    allow = [f"{one.hostname}:{one.port or _PORTS[one.scheme]}" for one in named if one.hostname]
+    return msgspec.structs.replace(egress, allow=[*egress.allow, *allow])
+
+
+_PORTS = {"http": 80, "https": 443}
 
 
 class Research:
     """Search providers as they are configured, and fetching for them."""
 
-    def __init__(
-        self,
-        settings: ResearchSettings,
-        environ: Mapping[str, str],
-        egress: Egress,
-        engines: Egress,
-        known: Known,
-    ) -> None:
+    def __init__(self, egress: Egress, engines: Engines, knowledge: Knowledge) -> None:
         self.fetch: Fetch = fetching(egress)
-        self._known = known
-        self._engines = _engines(settings, environ, fetching(engines))
+        self._engines = engines
+        self._knowledge = knowledge
+
+    def close(self) -> None:
+        """Search nothing more."""
+        self._engines.close()
 
     def providers(self, account_id: str) -> list[SearchProvider]:
         """What is searched for this account."""
 
-        async def search(query: str, limit: int) -> Sequence[Hit]:
-            return await self._known(account_id, query, limit)
+        async def search(query: str, limit: int) -> list[Hit]:
+            found = await self._knowledge.search(account_id, query, limit=limit)
+            return [
+                Hit(one.title, f"knowledge:{one.entry_id}", one.text[:_SUMMARY], one.text)
+                for one in found
+            ]
 
-        return [KnowledgeProvider(search), *self._engines]
-
-
-def engines_allowed(settings: ResearchSettings, egress: EgressSettings) -> EgressSettings:
-    """The way out to search engines: what stands in the configuration is trusted."""
-    if settings.searxng is None:
-        return egress
-    named = urlsplit(settings.searxng)
-    port = named.port or (443 if named.scheme == "https" else 80)
-    return msgspec.structs.replace(egress, allow=[*egress.allow, f"{named.hostname}:{port}"])
+        return [KnowledgeProvider(search), *self._engines.providers]
 
 
-def _engines(
-    settings: ResearchSettings, environ: Mapping[str, str], fetch: Fetch
-) -> list[SearchProvider]:
-    engines: list[SearchProvider] = []
-    if settings.searxng:
-        engines.append(SearxngProvider(fetch, settings.searxng))
-    if key := environ.get(settings.brave_key_env or ""):
-        engines.append(BraveProvider(fetch, Secret(key), settings.brave_url))
-    if key := environ.get(settings.tavily_key_env or ""):
-        engines.append(TavilyProvider(fetch, Secret(key), settings.tavily_url))
-    return engines
+_SUMMARY = 300
+"""Characters of a passage that are told as its summary."""
 
 
 def fetching(egress: Egress) -> Fetch:

@@ -50,11 +50,20 @@ class ChatRequest(Given):
     model: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
 
 
+class ChatUsage(Part):
+    """Tokens that an answer took."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
 class ChatMetadata(Part):
     """How an answer came about; `processing_time` is in milliseconds."""
 
     model: str
     tokens_used: int
+    usage: ChatUsage | None
+    finish_reason: str | None
     processing_time: int
     mode: Mode | None
     driving_mode: bool

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from chatloom.server.protocols.infinity import health, keys, knowledge, memory
+from chatloom.server.protocols.infinity import chat, health, keys, knowledge, memory, research
 
 ROUTES = (
+    *chat.ROUTES,
+    *research.ROUTES,
     *health.ROUTES,
     *keys.ROUTES,
     *memory.ROUTES,

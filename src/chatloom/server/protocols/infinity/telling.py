@@ -56,13 +56,19 @@ def answer_of(turn: Telling) -> wire.ChatAnswer:
 
 
 def _metadata(turn: Telling, wording: Wording) -> wire.ChatMetadata:
-    making, usage = turn.making, turn.usage
+    making, usage, choice = turn.making, turn.usage, turn.answer.choices.get(0)
     tokens = usage.prompt_tokens + usage.completion_tokens if usage is not None else 0
     ended = making.ended_at if making is not None else None
     priced = making is not None and making.priced and making.cost is not None
     return wire.ChatMetadata(
         model=turn.served_model,
         tokens_used=tokens,
+        usage=None
+        if usage is None
+        else wire.ChatUsage(
+            prompt_tokens=usage.prompt_tokens, completion_tokens=usage.completion_tokens
+        ),
+        finish_reason=choice.finish_reason if choice is not None else None,
         processing_time=ended - turn.about.started_at if ended is not None else 0,
         mode=wording.mode,
         driving_mode=wording.is_driving,
