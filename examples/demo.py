@@ -1,4 +1,4 @@
-"""What `make demo` runs: a server on a file, three SDKs, one talk that branches and merges."""
+"""What `make demo` runs: a server on a file, four SDKs, one talk that branches and merges."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from chatserver_sdk import (
     MessageRole,
     StreamInterruptedError,
 )
+from infinity_assistant import InfinityAssistantClient
 from zaguan import AnthropicMessage, ChatRequest, MessagesRequest, ZaguanClient
 from zaguan import Message as ZaguanMessage
 
@@ -150,6 +151,31 @@ def branch_and_merge(url: str, conversation: str) -> None:
     show("ChatRoutes forks the same talk, and merges", told)
 
 
+def remember_and_research(url: str, conversation: str) -> None:
+    """Go on with the talk with something remembered, and have a question answered from sources."""
+    with InfinityAssistantClient(KEY, f"{url}/api") as client:
+        client.store_memory("tone", "Anna likes short answers", user_id=USER)
+        client.add_knowledge(
+            {
+                "type": "wisdom",
+                "title": "Where rivers end",
+                "content": "A river slows down where it meets the sea. What it carries sinks there,"
+                " and builds a delta. Tides may wash it away again.",
+            }
+        )
+        answer = client.chat(
+            message="How short should answers be?", conversation_id=conversation, user_id=USER
+        )
+        found = client.research(query="How does a river build a delta?", depth="shallow")
+    told = Text()
+    told.append("remembered ", style="bold")
+    told.append(f"{', '.join(answer['metadata']['memoriesUsed'])}\n")
+    told.append("research   ", style="bold")
+    told.append(f"{found['summary']}\n")
+    told.append(f"{len(found['citations'])} citations, each word for word in its source")
+    show("InfinityAssistantClient goes on, and researches", told)
+
+
 def show_tree(database: Path, conversation: str) -> None:
     """Have `chatloom tree` draw it, beside the server that holds the file."""
     command = [sys.executable, "-m", "chatloom", "tree", conversation, "--db", str(database)]
@@ -198,6 +224,7 @@ def main() -> None:
             id = talk(url)
             go_on_elsewhere(url, id)
             branch_and_merge(url, id)
+            remember_and_research(url, id)
             asyncio.run(talk_async(url))
             show("a provider that breaks off is never taken for a whole answer", break_off(url))
             show_conversation(url, id)
