@@ -43,7 +43,7 @@ class ChatRequest(Given):
     mode: Mode | None = None
     user_context: dict[str, JSON] | None = None
     preferences: dict[str, JSON] | None = None
-    essence: dict[str, JSON] | None = None
+    essence: dict[str, JSON] | str | None = None
     session_id: Id | None = None
     driving_mode: bool | dict[str, JSON] | None = None
     stream: bool = False

@@ -44,7 +44,7 @@ def manner_of(asked: wire.ChatRequest) -> Manner:
         _MODES[asked.mode] if asked.mode is not None else None,
         _facts("The user prefers", {name: told[name] for name in told if name != "memory"}),
         _facts("About the user", asked.user_context or {}),
-        _facts("What matters to the user", asked.essence or {}),
+        _essence(asked.essence or {}),
         _DRIVING if driving else None,
         _facts("The drive", facts) if driving else None,
     ]
@@ -63,6 +63,11 @@ def _driving(told: bool | dict[str, JSON] | None) -> tuple[bool, dict[str, JSON]
         return bool(told), {}
     enabled = convert(told, wire.Driving, within="drivingMode").enabled
     return enabled, {name: value for name, value in told.items() if name != "enabled"}
+
+
+def _essence(told: dict[str, JSON] | str) -> str | None:
+    what = "What matters to the user"
+    return f"{what}: {told}" if isinstance(told, str) else _facts(what, told)
 
 
 def _facts(what: str, facts: Mapping[str, JSON]) -> str | None:
