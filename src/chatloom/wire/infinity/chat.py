@@ -86,43 +86,40 @@ class ChatAnswer(Told):
     metadata: ChatMetadata
 
 
-class TextFrame(Part):
+class TextFrame(Part, tag_field="type", tag="text"):
     """A piece of a streamed answer."""
 
     content: str
-    type: Literal["text"] = "text"
 
 
-class MetadataFrame(Part):
+class MetadataFrame(Part, tag_field="type", tag="metadata"):
     """What is told of a streamed answer once it is stored."""
 
     metadata: ChatMetadata
-    type: Literal["metadata"] = "metadata"
 
 
-class ErrorFrame(Part):
+class ErrorFrame(Part, tag_field="type", tag="error"):
     """A streamed answer that fails; nothing comes behind it."""
 
     error: str
     message: str
     code: str
     turn_id: str | UnsetType = UNSET
-    type: Literal["error"] = "error"
 
 
-class StartEvent(Part):
+class StartEvent(Part, tag_field="type", tag="start"):
     """``event: start``."""
 
     conversation_id: str
 
 
-class ChunkEvent(Part):
+class ChunkEvent(Part, tag_field="type", tag="chunk"):
     """``event: chunk``."""
 
     text: str
 
 
-class DoneEvent(Part):
+class DoneEvent(Part, tag_field="type", tag="done"):
     """``event: done``."""
 
     conversation_id: str

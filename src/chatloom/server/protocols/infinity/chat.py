@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from msgspec.structs import replace
 
 from chatloom.server.call import Call, Reply, StreamedReply, convert, json_reply, read_json
@@ -23,6 +24,9 @@ from chatloom.wire import infinity as wire
 
 DEFAULT_MODEL = "infinity-agent"
 """Whom a request asks that names no model, as the service calls its own."""
+
+
+_encode = msgspec.json.Encoder(order="sorted").encode
 
 
 async def chat(call: Call) -> Reply | StreamedReply:
@@ -57,11 +61,12 @@ async def _answered(call: Call, *, is_named: bool) -> Reply | StreamedReply:
         messages=[Message(role="user", content=asked.message)],
         parameters=Parameters(max_tokens=SPOKEN_TOKENS if manner.is_driving else None),
         streamed=asked.stream or is_named,
-        system_prompt=manner.prompt,
-        found=found.told,
+        # No system prompt of its own: the one that the conversation began with holds on.
+        found="\n\n".join(one for one in (manner.prompt, found.told) if one) or None,
         end_user=end_user,
         conversation_id=named.lower() if named is not None else None,
         attempt_key=attempt_key(call, body),
+        wanted=_encode(replace(asked, stream=False, user_tier=None)).decode(),
         told_as=told_as(wording),
     )
     return await answer(call, ask, VOICE)

@@ -84,9 +84,14 @@ def _metadata(turn: Telling, wording: Wording) -> wire.ChatMetadata:
 async def _write(
     turn: Telling, reader: Reader, after: int = 0, told: str = ""
 ) -> AsyncIterator[bytes]:
-    """Tell a turn as it lives. A failure is told, and then there is no end."""
-    wording = _wording(told)
-    dialect: _Dialect = _Named(turn, wording) if wording.is_named else _Plain(turn, wording)
+    """Tell a turn as it lives. A failure is told, and then there is no end.
+
+    *told* says in which dialect. All else is as the model was told when the turn began: a
+    repeated request may have found something else since.
+    """
+    dialect: _Dialect
+    wording = _wording(turn.about.told_as)
+    dialect = _Named(turn, wording) if _wording(told).is_named else _Plain(turn, wording)
     number = after
     if not after and (begin := dialect.begin()):
         yield begin
