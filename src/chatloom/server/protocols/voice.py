@@ -74,6 +74,28 @@ async def whole(call: Call, ask: Ask) -> tuple[Telling, bool]:
     return turn, repeated
 
 
+async def was_begun(call: Call, ask: Ask) -> bool:
+    """Whether this request began its turn before, so that all that leads there can be saved.
+
+    Raises `Refusal` for what its key may not ask, for a model that is not there, and for a key
+    that named another request.
+    """
+    ask = repeatable(call, on_the_terms_of(call, ask))
+    if ask.repetition is not None:
+        try:
+            await call.services.turns.begin(replace(ask, goes_on=True))
+        except Refusal as refusal:
+            if refusal.code != "unknown_event":
+                raise
+        else:
+            return True
+    try:
+        call.services.registry.resolve(ask.model)
+    except UnknownModel as error:
+        raise unknown_model(error) from error
+    return False
+
+
 async def _begin(call: Call, ask: Ask) -> tuple[Telling, bool]:
     ask = repeatable(call, on_the_terms_of(call, ask))
     try:

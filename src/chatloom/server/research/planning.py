@@ -54,7 +54,11 @@ def queries_of(question: str, told: str, count: int) -> list[str]:
     """
     lines = [_MARK.sub("", line).strip().strip("\"'“”") for line in told.splitlines()]
     named = [line for line in lines if 2 < len(line) <= _LONGEST and _is_about(line, question)]
-    return list(dict.fromkeys([_short(question), *named, *_parts(question)]))[:count]
+    queries: dict[str, str] = {}
+    for one in (_short(question), *named, *_parts(question)):
+        if one:
+            queries.setdefault(one.casefold(), one)
+    return list(queries.values())[:count]
 
 
 _MARK = re.compile(r"^\s{0,8}(?:[-*•]|\d{1,3}[.)])\s{1,4}")
@@ -73,7 +77,9 @@ def _is_about(line: str, question: str) -> bool:
 
 def _short(question: str) -> str:
     told = " ".join(question.split())
-    return told if len(told) <= _LONGEST else " ".join(words_of(told))[:_LONGEST].rsplit(" ", 1)[0]
+    if len(told) <= _LONGEST:
+        return told
+    return " ".join(words_of(told))[:_LONGEST].rpartition(" ")[0] or told[:_LONGEST]
 
 
 def _parts(question: str) -> Sequence[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import msgspec
 
+from chatloom.core.errors import SettingsError
 from chatloom.core.secret import Secret
 from chatloom.server.egress import Egress, EgressError, EgressSettings, FetchLimits
 from chatloom.server.knowledge.library import Knowledge
@@ -52,14 +54,33 @@ class Engines:
 
 def _trusting(settings: ResearchSettings, egress: EgressSettings) -> EgressSettings:
     """Let the engines be reached that the configuration names, wherever they are."""
-    named = [
-        urlsplit(one) for one in (settings.searxng, settings.brave_url, settings.tavily_url) if one
-    ]
-    allow = [f"{one.hostname}:{one.port or _PORTS[one.scheme]}" for one in named if one.hostname]
+    named = {
+        "searxng": settings.searxng,
+        "brave_url": settings.brave_url,
+        "tavily_url": settings.tavily_url,
+    }
+    allow = [_origin(name, url) for name, url in named.items() if url is not None]
     return msgspec.structs.replace(egress, allow=[*egress.allow, *allow])
 
 
+def _origin(name: str, url: str) -> str:
+    """Host and port of an engine's address. Raises `SettingsError`."""
+    problem = SettingsError(f"research.{name} must be a plain http:// or https:// address")
+    try:
+        told = urlsplit(url)
+        port = told.port or _PORTS[told.scheme]
+    except (ValueError, KeyError):
+        raise problem from None
+    if not told.hostname or told.query or told.fragment or "@" in told.netloc:
+        raise problem
+    host = f"[{told.hostname}]" if ":" in told.hostname else told.hostname
+    return f"{host}:{port}"
+
+
 _PORTS = {"http": 80, "https": 443}
+
+
+_AT_ONCE = 8
 
 
 class Research:
@@ -67,6 +88,8 @@ class Research:
 
     def __init__(self, egress: Egress, engines: Engines, knowledge: Knowledge) -> None:
         self.fetch: Fetch = fetching(egress)
+        self.turn = asyncio.Semaphore(_AT_ONCE)
+        """Whose turn it is to search and read: few at a time, so that each gets somewhere."""
         self._engines = engines
         self._knowledge = knowledge
 

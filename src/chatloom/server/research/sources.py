@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from html import unescape
 from typing import Protocol, TypeVar
 from urllib.parse import urlencode
 
@@ -75,18 +77,18 @@ class KnowledgeProvider:
 class _Result(msgspec.Struct):
     """One result, as the three engines tell it between them."""
 
-    url: str
-    title: str = ""
-    content: str = ""
-    description: str = ""
+    url: str | None = None
+    title: str | None = None
+    content: str | None = None
+    description: str | None = None
 
 
 class _Results(msgspec.Struct):
-    results: list[_Result] = []
+    results: list[msgspec.Raw] | None = None
 
 
 class _Web(msgspec.Struct):
-    web: _Results = msgspec.field(default_factory=_Results)
+    web: _Results | None = None
 
 
 class SearxngProvider:
@@ -122,7 +124,7 @@ class BraveProvider:
             f"{self._base_url}/res/v1/web/search?{asked}",
             headers={"Accept": "application/json", "X-Subscription-Token": self._key.reveal()},
         )
-        return _hits(_read(page, _Web).web, limit)
+        return _hits(_read(page, _Web).web or _Results(), limit)
 
 
 class TavilyProvider:
@@ -151,13 +153,43 @@ class TavilyProvider:
 def _read(page: Page, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(page.body, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise SourceError("the search engine answered something unreadable") from error
 
 
 def _hits(found: _Results, limit: int) -> list[Hit]:
-    return [
-        Hit(one.title or one.url, one.url, one.content or one.description)
-        for one in found.results[:limit]
-        if one.url.startswith(("http://", "https://"))
-    ]
+    hits: list[Hit] = []
+    for raw in found.results or ():
+        if len(hits) == limit:
+            break
+        if (hit := _hit(raw)) is not None:
+            hits.append(hit)
+    return hits
+
+
+def _hit(raw: msgspec.Raw) -> Hit | None:
+    """A result; `None` for one that is no page, or told in no way that we know."""
+    try:
+        told = msgspec.json.decode(raw, type=_Result)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    url = (told.url or "").strip()
+    if len(url) > _LONGEST_URL or not url.lower().startswith(("http://", "https://")):
+        return None
+    return Hit(
+        _plain(told.title, _LONGEST_TITLE) or url,
+        url,
+        _plain(told.content or told.description, _LONGEST_SUMMARY),
+    )
+
+
+def _plain(told: str | None, longest: int) -> str:
+    """What an engine tells of a page, on one line, without its marks; it is a stranger's text."""
+    text = unescape(_MARK.sub("", (told or "")[: 4 * longest]))
+    return " ".join(text.split())[:longest].strip()
+
+
+_MARK = re.compile(r"</?(?:b|em|i|mark|strong)>", re.I)
+_LONGEST_TITLE = 200
+_LONGEST_SUMMARY = 500
+_LONGEST_URL = 2048

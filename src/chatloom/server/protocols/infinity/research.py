@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec.structs import replace
 
 from chatloom.server.call import Call, Reply, StreamedReply, convert, json_reply, read_json
 from chatloom.server.chat.ask import Ask
@@ -13,10 +14,10 @@ from chatloom.server.protocols import completions
 from chatloom.server.protocols.asking import ask_apart
 from chatloom.server.protocols.infinity.chat import DEFAULT_MODEL
 from chatloom.server.protocols.repeats import attempt_key
-from chatloom.server.protocols.voice import ERRORS, Voice, answer
+from chatloom.server.protocols.voice import ERRORS, Voice, answer, was_begun
 from chatloom.server.refusal import invalid
 from chatloom.server.research.citing import Passage, Synthesis, cited, extracted
-from chatloom.server.research.planning import EFFORTS, Effort, queries_of, request_for_queries
+from chatloom.server.research.planning import EFFORTS, queries_of, request_for_queries
 from chatloom.server.research.study import Gap, Read, Study, material_of, question_of, study
 from chatloom.server.routes import Route
 from chatloom.wire import infinity as wire
@@ -50,10 +51,6 @@ async def research(call: Call) -> Reply | StreamedReply:
     question = (asked.query or asked.topic or "").strip()
     if not question:
         raise invalid("query: is required", param="query")
-    notes = await _noted(call, asked, question)
-    if not notes.passages:
-        return json_reply(_told(notes, Synthesis(_NOTHING, []), None))
-    done = Study(notes.reads, notes.passages, notes.gaps)
     ask = Ask(
         account_id=call.key.account_id,
         key_id=call.key.id,
@@ -62,11 +59,17 @@ async def research(call: Call) -> Reply | StreamedReply:
         messages=question_of(question),
         parameters=Parameters(max_tokens=_ANSWER_TOKENS),
         streamed=False,
-        found=material_of(done),
         apart=True,
         attempt_key=attempt_key(call, body),
-        told_as=_encode(notes).decode(),
+        wanted=_encode(replace(asked, query=question, topic=None)).decode(),
     )
+    if await was_begun(call, ask):  # and what was found then is kept with it
+        return await answer(call, ask, VOICE)
+    notes = await _noted(call, asked, question)
+    if not notes.passages:
+        return json_reply(_told(notes, Synthesis(_NOTHING, []), None))
+    done = Study(notes.reads, notes.passages, notes.gaps)
+    ask = replace(ask, found=material_of(done), told_as=_encode(notes).decode())
     return await answer(call, ask, VOICE)
 
 
@@ -86,7 +89,13 @@ async def _noted(call: Call, asked: wire.ResearchRequest, question: str) -> Note
     queries = queries_of(question, told, effort.queries)
     providers = services.research.providers(call.key.account_id)
     done = await study(
-        question, queries, providers, services.research.fetch, effort, _sources(asked, effort)
+        question,
+        queries,
+        providers,
+        services.research.fetch,
+        effort,
+        asked.sources or effort.sources,
+        services.research.turn,
     )
     usage = planned.usage if planned is not None else None
     making = planned.making if planned is not None else None
@@ -102,10 +111,6 @@ async def _noted(call: Call, asked: wire.ResearchRequest, question: str) -> Note
         plan_tokens=usage.prompt_tokens + usage.completion_tokens if usage is not None else 0,
         plan_cost=0 if making is None else making.cost if making.priced else None,
     )
-
-
-def _sources(asked: wire.ResearchRequest, effort: Effort) -> int:
-    return asked.sources or effort.sources
 
 
 _NOTHING = "Nothing was found that answers this."
