@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NotRequired, TypeAlias, TypedDict
+from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 from chatloom.core.http import JSON
 
@@ -11,6 +11,7 @@ __all__ = [
     "KnowledgeEntry",
     "KnowledgeEntryResponse",
     "KnowledgeFilters",
+    "KnowledgeFormat",
     "KnowledgeListResponse",
     "KnowledgeRequest",
     "KnowledgeResult",
@@ -27,12 +28,21 @@ __all__ = [
 ]
 
 
-class KnowledgeFilters(TypedDict, total=False):
-    """What a search is limited to; `type` is ``wisdom``, ``pattern`` or ``gotcha``."""
+KnowledgeFormat: TypeAlias = Literal["text", "markdown", "html", "pdf"]
 
-    type: str
-    domain: str
-    tags: list[str]
+
+class KnowledgeFilters(TypedDict, total=False):
+    """What a search is limited to.
+
+    `type` is ``wisdom``, ``pattern``, ``gotcha`` or ``document``, or several of them; what
+    is found has all of the `tags`. The last two are one, in either spelling.
+    """
+
+    type: str | Sequence[str]
+    domain: str | Sequence[str]
+    tags: Sequence[str]
+    min_confidence: float
+    minConfidence: float
 
 
 class KnowledgeSearchRequest(TypedDict):
@@ -44,29 +54,39 @@ class KnowledgeSearchRequest(TypedDict):
 
 
 class KnowledgeUpdate(TypedDict, total=False):
-    """What to change of an entry; `confidence` is from 0 to 1."""
+    """What to change of an entry; `confidence` is from 0 to 1.
+
+    `None` takes it out of its `domain`, or forgets the `source`.
+    """
 
     type: str
     title: str
     content: str
-    domain: str
+    format: KnowledgeFormat
+    domain: str | None
     tags: list[str]
     confidence: float
+    source: str | None
 
 
 class KnowledgeRequest(TypedDict):
-    """An entry to be added."""
+    """An entry to be added; `source` is where it is from.
+
+    `content` is text, or Base64 where its `format` is ``pdf``; `confidence` is from 0 to 1.
+    """
 
     content: str
     type: NotRequired[str]
     title: NotRequired[str]
+    format: NotRequired[KnowledgeFormat]
     domain: NotRequired[str]
     tags: NotRequired[list[str]]
     confidence: NotRequired[float]
+    source: NotRequired[str | None]
 
 
 class KnowledgeEntry(TypedDict):
-    """Something that is known."""
+    """Something that is known; `passages` counts the parts it is searched in."""
 
     id: str
     type: str
@@ -75,12 +95,25 @@ class KnowledgeEntry(TypedDict):
     domain: NotRequired[str | None]
     tags: NotRequired[list[str]]
     confidence: NotRequired[float]
+    format: NotRequired[KnowledgeFormat]
+    source: NotRequired[str | None]
+    passages: NotRequired[int]
     createdAt: NotRequired[str]
     updatedAt: NotRequired[str]
 
 
-KnowledgeResult: TypeAlias = KnowledgeEntry
-"""One that was found; `confidence` is how well it fits."""
+class KnowledgeResult(KnowledgeEntry):
+    """One that was found; `score` is how well it fits, from 0 to 1.
+
+    A server that tells no score may say so in `confidence`. Where passages are searched,
+    `content` is the best one, the entry's text from `passageStart` up to `passageEnd`, and
+    `highlights` are pieces of it, with ``**`` around what was sought.
+    """
+
+    score: NotRequired[float]
+    highlights: NotRequired[list[str]]
+    passageStart: NotRequired[int]
+    passageEnd: NotRequired[int]
 
 
 class KnowledgeSearchResponse(TypedDict):
@@ -89,6 +122,7 @@ class KnowledgeSearchResponse(TypedDict):
     success: bool
     results: list[KnowledgeResult]
     total: int
+    query: NotRequired[str]
     error: NotRequired[str | None]
 
 
@@ -98,6 +132,7 @@ class KnowledgeListResponse(TypedDict):
     success: bool
     entries: list[KnowledgeEntry]
     nextCursor: str | None
+    hasNext: NotRequired[bool]
     total: NotRequired[int]
 
 
@@ -118,6 +153,7 @@ class MemoryStoreRequest(TypedDict):
     key: str
     value: Storable
     ttl: NotRequired[int | None]
+    userId: NotRequired[str]
 
 
 class MemoryStoreResponse(TypedDict):
@@ -125,6 +161,8 @@ class MemoryStoreResponse(TypedDict):
 
     success: bool
     stored: bool
+    key: NotRequired[str]
+    expiresAt: NotRequired[str | None]
     error: NotRequired[str | None]
 
 
@@ -132,6 +170,7 @@ class MemoryRetrieveRequest(TypedDict):
     """What to look for."""
 
     key: str
+    userId: NotRequired[str]
 
 
 class MemoryRetrieveResponse(TypedDict):
@@ -140,14 +179,19 @@ class MemoryRetrieveResponse(TypedDict):
     success: bool
     value: JSON
     found: bool
+    key: NotRequired[str]
+    createdAt: NotRequired[str | None]
+    updatedAt: NotRequired[str | None]
+    expiresAt: NotRequired[str | None]
     error: NotRequired[str | None]
 
 
 class MemoryEntry(TypedDict):
-    """Something that is kept."""
+    """Something that is kept; `size` is in bytes."""
 
     key: str
     value: NotRequired[JSON]
+    size: NotRequired[int]
     createdAt: NotRequired[str]
     updatedAt: NotRequired[str]
     expiresAt: NotRequired[str | None]
@@ -159,3 +203,4 @@ class MemoryListResponse(TypedDict):
     success: bool
     entries: list[MemoryEntry]
     nextCursor: str | None
+    hasNext: NotRequired[bool]

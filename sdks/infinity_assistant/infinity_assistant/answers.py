@@ -19,6 +19,7 @@ from chatloom.core.operations import typed
 from infinity_assistant.types import (
     ApiKeyListResponse,
     ApiKeyResponse,
+    ChatHistoryResponse,
     ChatResponse,
     DeleteResponse,
     HealthResponse,
@@ -81,19 +82,19 @@ def _text(*candidates: JSON) -> str:
     return next((text for text in candidates if isinstance(text, str)), "")
 
 
-def _listing(name: str) -> Callable[[bytes], Object]:
-    """Read an answer with a list by *name*, empty where it has none."""
+def _listing(name: str, other: str = "") -> Callable[[bytes], Object]:
+    """Read an answer with a list by *name* or the *other*, empty where it has none."""
 
     def listed(body: bytes) -> Object:
         answer = told(body)
-        return {**answer, name: _dicts(answer.get(name))}
+        return {**answer, name: _dicts(answer.get(name, answer.get(other)))}
 
     return listed
 
 
-def _page(name: str) -> Callable[[bytes], Object]:
-    """Read a page of *name*, with the cursor of the next one."""
-    read = _listing(name)
+def _page(name: str, other: str = "") -> Callable[[bytes], Object]:
+    """Read a page of *name* or the *other*, with the cursor of the next one."""
+    read = _listing(name, other)
 
     def paged(body: bytes) -> Object:
         return {"nextCursor": None, **read(body)}
@@ -148,6 +149,9 @@ def chat(body: bytes) -> ChatResponse:
     return exchange(told(body))
 
 
+history = _as(ChatHistoryResponse, _listing("messages"))
+
+
 # Knowledge, memory, research
 
 
@@ -181,13 +185,29 @@ def research(body: bytes) -> ResearchResponse:
         **answer,
         "results": _dicts(next((place for place in places if isinstance(place, list)), None)),
         "summary": _text(answer.get("summary"), synthesis.get("summary")),
+        "citations": _dicts(answer.get("citations")),
+        "metadata": camelised(mapping(answer.get("metadata"))),
     }
     return cast("ResearchResponse", own)
 
 
-memories = _as(MemoryListResponse, _page("entries"))
+memories = _as(MemoryListResponse, _page("entries", "memories"))
 knowledge = _as(KnowledgeListResponse, _page("entries"))
 entry = _as(KnowledgeEntryResponse, _holding("entry"))
+
+
+def entry_named(id: str) -> Callable[[bytes], KnowledgeEntryResponse]:
+    """Read the one entry with this id; it may be told in a list."""
+
+    def named(body: bytes) -> KnowledgeEntryResponse:
+        listed = knowledge(body)
+        for one in listed["entries"]:
+            if one.get("id") == id:
+                return {"success": True, "entry": one}
+        return entry(body)
+
+    return named
+
 
 # Keys, webhooks, health, and what is gone
 

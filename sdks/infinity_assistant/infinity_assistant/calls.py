@@ -45,3 +45,10 @@ class Calls(Resource[Mode]):
 def without_nones(**told: object) -> dict[str, object]:
     """What a request tells; what is `None` is not told."""
     return {name: value for name, value in told.items() if value is not None}
+
+
+def either(name: str, snake: T | None, camel: T | None) -> T | None:
+    """What is told in one spelling or the other. Raises `ValueError` where they differ."""
+    if snake is not None and camel is not None and snake != camel:
+        raise ValueError(f"{name} is told in two spellings, and they differ")
+    return camel if snake is None else snake

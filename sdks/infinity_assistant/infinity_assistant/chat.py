@@ -9,9 +9,15 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from chatloom.core.engine import Mode
 from chatloom.core.operations import operation, streaming_as
 from infinity_assistant import answers
-from infinity_assistant.calls import PREFIX, TURNS, Calls, without_nones
+from infinity_assistant.calls import PREFIX, TURNS, Calls, either, without_nones
 from infinity_assistant.streaming import AsyncChatStream, ChatReading, ChatStream
-from infinity_assistant.types import ChatMode, ChatRequest, ChatResponse, UserTier
+from infinity_assistant.types import (
+    ChatHistoryResponse,
+    ChatMode,
+    ChatRequest,
+    ChatResponse,
+    UserTier,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -31,6 +37,7 @@ def asked(
     essence: Mapping[str, object] | str | None = None,
     session_id: str | None = None,
     driving_mode: bool | Mapping[str, object] | None = None,
+    model: str | None = None,
     conversationId: str | None = None,  # noqa: N803 - the wire's own spelling, as below
     userId: str | None = None,  # noqa: N803
     userTier: UserTier | None = None,  # noqa: N803
@@ -41,24 +48,18 @@ def asked(
     """Write a request. Raises `ValueError` for two spellings of one thing that differ."""
     told = without_nones(
         message=message,
-        conversationId=_either("conversation_id", conversation_id, conversationId),
-        userId=_either("user_id", user_id, userId),
-        userTier=_either("user_tier", user_tier, userTier),
+        conversationId=either("conversation_id", conversation_id, conversationId),
+        userId=either("user_id", user_id, userId),
+        userTier=either("user_tier", user_tier, userTier),
         mode=mode,
-        userContext=_either("user_context", user_context, userContext),
+        userContext=either("user_context", user_context, userContext),
         preferences=preferences,
         essence=essence,
-        sessionId=_either("session_id", session_id, sessionId),
-        drivingMode=_either("driving_mode", driving_mode, drivingMode),
+        sessionId=either("session_id", session_id, sessionId),
+        drivingMode=either("driving_mode", driving_mode, drivingMode),
+        model=model,
     )
     return cast("ChatRequest", told)
-
-
-def _either(name: str, snake: object, camel: object) -> object:
-    """What is told in one spelling or the other."""
-    if snake is not None and camel is not None and snake != camel:
-        raise ValueError(f"{name} is told in two spellings, and they differ")
-    return camel if snake is None else snake
 
 
 def _taking(
@@ -104,6 +105,8 @@ class Chat(Calls[Mode]):
     async def chat(self, request: ChatRequest) -> ChatResponse:
         """Answer *message*, in the conversation that is named, else in a new one.
 
+        Without a *model* the server chooses one. What it made the answer of is in the
+        ``metadata``: the keys of memories, the ids of entries.
         Raises `InfinityAssistantError`, and `ValueError` for two spellings that differ.
         """
         return await self._post(_PATH, request, answers.chat)
@@ -133,3 +136,18 @@ class Chat(Calls[Mode]):
         """
         opening = self._going_on(TURNS, resume_token)
         return AsyncChatStream(opening, ChatReading(opening.after))
+
+    @operation
+    async def chat_history(
+        self,
+        conversation_id: str,
+        *,
+        user_id: str | None = None,
+        userId: str | None = None,  # noqa: N803
+    ) -> ChatHistoryResponse:
+        """Read what was said in a conversation; with a *user_id*, if it is that user's.
+
+        Raises `InfinityAssistantError`, and `ValueError` for two spellings that differ.
+        """
+        user = either("user_id", user_id, userId)
+        return await self._get(_PATH, answers.history, conversationId=conversation_id, userId=user)

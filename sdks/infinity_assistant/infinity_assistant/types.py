@@ -14,6 +14,7 @@ from infinity_assistant._kept import (
     KnowledgeEntry,
     KnowledgeEntryResponse,
     KnowledgeFilters,
+    KnowledgeFormat,
     KnowledgeListResponse,
     KnowledgeRequest,
     KnowledgeResult,
@@ -38,12 +39,24 @@ from infinity_assistant._owned import (
     WebhookListResponse,
     WebhookResponse,
 )
+from infinity_assistant._researched import (
+    Money,
+    ResearchCitation,
+    ResearchDepth,
+    ResearchMetadata,
+    ResearchRequest,
+    ResearchResponse,
+    ResearchResult,
+    UnreadSource,
+)
 
 __all__ = [
     "ApiKey",
     "ApiKeyListResponse",
     "ApiKeyResponse",
     "ChatDoneChunk",
+    "ChatHistoryResponse",
+    "ChatMessage",
     "ChatMetadata",
     "ChatMetadataChunk",
     "ChatMode",
@@ -51,11 +64,13 @@ __all__ = [
     "ChatResponse",
     "ChatStreamChunk",
     "ChatTextChunk",
+    "ChatUsage",
     "DeleteResponse",
     "HealthResponse",
     "KnowledgeEntry",
     "KnowledgeEntryResponse",
     "KnowledgeFilters",
+    "KnowledgeFormat",
     "KnowledgeListResponse",
     "KnowledgeRequest",
     "KnowledgeResult",
@@ -68,13 +83,17 @@ __all__ = [
     "MemoryRetrieveResponse",
     "MemoryStoreRequest",
     "MemoryStoreResponse",
+    "Money",
     "NewApiKey",
     "NewWebhook",
+    "ResearchCitation",
     "ResearchDepth",
+    "ResearchMetadata",
     "ResearchRequest",
     "ResearchResponse",
     "ResearchResult",
     "Storable",
+    "UnreadSource",
     "UserTier",
     "Webhook",
     "WebhookListResponse",
@@ -83,7 +102,6 @@ __all__ = [
 
 UserTier: TypeAlias = Literal["free", "pro", "enterprise"]
 ChatMode: TypeAlias = Literal["search", "assist", "build"]
-ResearchDepth: TypeAlias = Literal["shallow", "medium", "deep"]
 
 
 class ChatRequest(TypedDict):
@@ -100,18 +118,36 @@ class ChatRequest(TypedDict):
     sessionId: NotRequired[str]
     drivingMode: NotRequired[bool | Mapping[str, object]]
     """Switched, or its own settings with ``enabled`` among them."""
+    model: NotRequired[str]
+
+
+class ChatUsage(TypedDict):
+    """Tokens that an answer took."""
+
+    promptTokens: int
+    completionTokens: int
 
 
 class ChatMetadata(TypedDict, total=False):
-    """How an answer came about; `processingTime` is in milliseconds."""
+    """How an answer came about; `processingTime` is in milliseconds.
+
+    The model was told the memories with the keys `memoriesUsed`, and of the entries with
+    the ids `knowledgeUsed`.
+    """
 
     conversationId: str
-    messageId: str
+    messageId: str | None
+    turnId: str
     model: str
+    mode: ChatMode | None
     tokensUsed: int
+    usage: ChatUsage | None
+    cost: Money | None
     processingTime: float
-    finishReason: str
+    finishReason: str | None
     timestamp: str
+    memoriesUsed: list[str]
+    knowledgeUsed: list[str]
     drivingMode: JSON
     phase: JSON
     memory: JSON
@@ -152,37 +188,29 @@ class ChatDoneChunk(TypedDict):
 ChatStreamChunk: TypeAlias = ChatTextChunk | ChatMetadataChunk | ChatDoneChunk
 
 
-class ResearchRequest(TypedDict):
-    """What to find out, how thoroughly, and from how many sources."""
+class ChatMessage(TypedDict):
+    """Something that was said, by whom `role` says."""
 
-    query: str
-    depth: NotRequired[ResearchDepth]
-    sources: NotRequired[int]
-
-
-class ResearchResult(TypedDict):
-    """A source; `relevance` is from 0 to 1."""
-
-    title: str
-    url: str
-    summary: NotRequired[str]
-    relevance: NotRequired[float]
+    id: str
+    role: str
+    content: str
+    createdAt: NotRequired[str]
 
 
-class ResearchResponse(TypedDict):
-    """What was found out."""
+class ChatHistoryResponse(TypedDict):
+    """What was said in a conversation, the first first."""
 
     success: bool
-    results: list[ResearchResult]
-    summary: str
-    error: NotRequired[str | None]
+    conversationId: str
+    messages: list[ChatMessage]
 
 
 class DeleteResponse(TypedDict):
-    """Something is gone."""
+    """Something is gone; `deleted` may say whether it was there."""
 
     success: bool
     message: NotRequired[str]
+    deleted: NotRequired[bool]
 
 
 class HealthResponse(TypedDict):
