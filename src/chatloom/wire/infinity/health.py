@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from chatloom.wire.infinity.common import Part, Told
+from chatloom.wire.infinity.common import Part
 
 State: TypeAlias = Literal["healthy", "degraded", "critical"]
 
@@ -17,9 +17,10 @@ class Check(Part):
     detail: str | None = None
 
 
-class Health(Told):
-    """How the service is."""
+class Health(Part):
+    """How the service is; it is no success where it is critical."""
 
+    success: bool
     status: State
     timestamp: str
     version: str

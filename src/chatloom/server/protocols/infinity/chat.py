@@ -11,13 +11,13 @@ from chatloom.server.chat.message import Message
 from chatloom.server.identity.powers import end_user_of
 from chatloom.server.ids import is_id
 from chatloom.server.models.driver import Parameters
-from chatloom.server.protocols.infinity.finding import Found, find
+from chatloom.server.protocols.infinity.finding import find
 from chatloom.server.protocols.infinity.leading import SPOKEN_TOKENS, manner_of
 from chatloom.server.protocols.infinity.telling import PROTOCOL, VOICE, Wording, told_as
 from chatloom.server.protocols.moments import iso
 from chatloom.server.protocols.repeats import attempt_key
 from chatloom.server.protocols.voice import ERRORS, answer
-from chatloom.server.refusal import not_found
+from chatloom.server.refusal import invalid, not_found
 from chatloom.server.routes import Route
 from chatloom.server.store.contract import Conversation
 from chatloom.wire import infinity as wire
@@ -42,9 +42,11 @@ async def chat_stream(call: Call) -> Reply | StreamedReply:
 async def _answered(call: Call, *, is_named: bool) -> Reply | StreamedReply:
     body = await call.body()
     asked = convert(read_json(body), wire.ChatRequest)
+    if not asked.message.strip():
+        raise invalid("message: it is blank", param="message")
     manner = manner_of(asked)
     end_user = end_user_of(call.key, asked.user_id)
-    found = await find(call, end_user, asked, manner) if asked.message.strip() else Found()
+    found = await find(call, end_user, asked, manner)
     wording = Wording(
         mode=asked.mode,
         is_driving=manner.is_driving,

@@ -30,7 +30,13 @@ async def health(call: Call) -> Reply:
     status: wire.State = "healthy"
     if states != {"healthy"}:
         status = "critical" if "critical" in states else "degraded"
-    told = wire.Health(status=status, timestamp=iso_now(), version=__version__, checks=checks)
+    told = wire.Health(
+        success=status != "critical",
+        status=status,
+        timestamp=iso_now(),
+        version=__version__,
+        checks=checks,
+    )
     return json_reply(told, 503 if status == "critical" else 200)
 
 

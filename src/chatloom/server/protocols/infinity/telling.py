@@ -108,7 +108,8 @@ async def _write(
     if turn.failed:
         yield dialect.failure()
         raise BrokenOff
-    yield LastPiece(dialect.end(number))
+    # The event that tells the end is numbered as the last there is: who heard that has it.
+    yield LastPiece(dialect.end(number, is_heard=0 < after == len(turn.said)))
 
 
 class _Dialect:
@@ -137,8 +138,8 @@ class _Dialect:
         """Tell why there is no whole answer."""
         raise NotImplementedError
 
-    def end(self, number: int) -> bytes:
-        """Tell that the answer is whole, and stored."""
+    def end(self, number: int, *, is_heard: bool) -> bytes:
+        """Tell that the answer is whole, and stored; again, if *is_heard*."""
         raise NotImplementedError
 
     def error(self) -> wire.ErrorFrame:
@@ -158,9 +159,10 @@ class _Plain(_Dialect):
     def failure(self) -> bytes:
         return encode_event(_encode(self.error()))
 
-    def end(self, number: int) -> bytes:
+    def end(self, number: int, *, is_heard: bool) -> bytes:
         told = wire.MetadataFrame(metadata=_metadata(self.turn, self.wording))
-        return encode_event(_encode(told), id=str(number)) + b"data: [DONE]\n\n"
+        metadata = b"" if is_heard else encode_event(_encode(told), id=str(number))
+        return metadata + b"data: [DONE]\n\n"
 
 
 class _Named(_Dialect):
@@ -176,7 +178,7 @@ class _Named(_Dialect):
     def failure(self) -> bytes:
         return encode_event(_encode(self.error()), event="error")
 
-    def end(self, number: int) -> bytes:
+    def end(self, number: int, *, is_heard: bool) -> bytes:
         turn = self.turn
         told = wire.DoneEvent(
             conversation_id=turn.about.conversation_id,
