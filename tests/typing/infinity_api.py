@@ -26,6 +26,7 @@ from chatloom import (
 )
 from chatloom.core.engine import Async, RawAsync, RawSync
 from chatloom.core.http import JSON
+from chatloom.core.pages import AsyncPages, Pages
 from chatloom.core.raw import Raw
 from chatloom.core.secret import Secret
 from infinity_assistant import (
@@ -35,6 +36,8 @@ from infinity_assistant import (
     AsyncChatStream,
     AsyncInfinityAssistantClient,
     ChatDoneChunk,
+    ChatHistoryResponse,
+    ChatMessage,
     ChatMetadata,
     ChatMetadataChunk,
     ChatMode,
@@ -43,6 +46,7 @@ from infinity_assistant import (
     ChatStream,
     ChatStreamChunk,
     ChatTextChunk,
+    ChatUsage,
     DeleteResponse,
     HealthResponse,
     InfinityAssistantAuthenticationError,
@@ -65,6 +69,7 @@ from infinity_assistant import (
     KnowledgeEntry,
     KnowledgeEntryResponse,
     KnowledgeFilters,
+    KnowledgeFormat,
     KnowledgeListResponse,
     KnowledgeRequest,
     KnowledgeResult,
@@ -77,13 +82,17 @@ from infinity_assistant import (
     MemoryRetrieveResponse,
     MemoryStoreRequest,
     MemoryStoreResponse,
+    Money,
     NewApiKey,
     NewWebhook,
+    ResearchCitation,
     ResearchDepth,
+    ResearchMetadata,
     ResearchRequest,
     ResearchResponse,
     ResearchResult,
     Storable,
+    UnreadSource,
     UserTier,
     Webhook,
     WebhookListResponse,
@@ -121,12 +130,22 @@ def chatting(client: InfinityAssistantClient, tier: UserTier, mode: ChatMode) ->
     assert_type(client.chat("hi", conversationId="c", userTier="pro", mode=mode), ChatResponse)
     assert_type(client.chat("hi", driving_mode={"enabled": True}, essence="calm"), ChatResponse)
     assert_type(client.chat("hi", drivingMode=False, userContext={"a": 1}), ChatResponse)
-    request = ChatRequest(message="hi", sessionId="s", preferences={"a": 1})
+    assert_type(client.chat("hi", model="m"), ChatResponse)
+    request = ChatRequest(message="hi", sessionId="s", preferences={"a": 1}, model="m")
     assert_type(request["message"], str)
+    told = answer["metadata"]
+    assert_type((told.get("usage"), told.get("cost")), tuple[ChatUsage | None, Money | None])
+    assert_type(told.get("memoriesUsed", []) + told.get("knowledgeUsed", []), list[str])
+    assert_type((told.get("finishReason"), told.get("turnId")), tuple[str | None, str | None])
+    assert_type(told.get("mode"), ChatMode | None)
+    history = client.chat_history("c", user_id="u")
+    assert_type(history, ChatHistoryResponse)
+    assert_type(client.chat_history("c", userId="u")["messages"], list[ChatMessage])
+    assert_type(history["messages"][0]["content"], str)
 
 
 def streams(client: InfinityAssistantClient) -> None:
-    stream = client.chat_stream(message="Tell me a story", mode="assist")
+    stream = client.chat_stream(message="Tell me a story", mode="assist", model="m")
     assert_type(stream, ChatStream)
     for chunk in stream:
         assert_type(chunk, ChatTextChunk | ChatMetadataChunk | ChatDoneChunk)
@@ -146,23 +165,46 @@ def streams(client: InfinityAssistantClient) -> None:
     assert_type(next(pieces)["type"] == "done", bool)
 
 
-def knowing(client: InfinityAssistantClient, depth: ResearchDepth) -> None:
+def knowing(client: InfinityAssistantClient, format: KnowledgeFormat) -> None:
     found = client.search_knowledge(query="q", limit=5, filters={"type": "wisdom"})
     assert_type(found, KnowledgeSearchResponse)
     assert_type((found["results"], found["total"]), tuple[list[KnowledgeResult], int])
     assert_type(client.search_knowledge("q", filters=KnowledgeFilters(tags=["a"]))["total"], int)
     assert_type(KnowledgeSearchRequest(query="q")["query"], str)
-    entry = KnowledgeRequest(content="c", tags=["a"])
+    many = KnowledgeFilters(type=["a"], domain=("b",), minConfidence=0.5)
+    assert_type(client.search_knowledge("q", filters=many), KnowledgeSearchResponse)
+    assert_type(client.search_knowledge("q", filters={"min_confidence": 1})["total"], int)
+    result = found["results"][0]
+    assert_type(
+        (result.get("score"), result.get("highlights")), tuple[float | None, list[str] | None]
+    )
+    assert_type(
+        (result.get("passageStart"), result.get("passageEnd")), tuple[int | None, int | None]
+    )
+    known: KnowledgeEntry = result
+    assert_type((known["id"], known.get("source")), tuple[str, str | None])
+    entry = KnowledgeRequest(content="c", tags=["a"], format=format, source="s", confidence=1)
     assert_type(client.add_knowledge(entry), KnowledgeEntryResponse)
     assert_type(client.add_knowledge({"content": "c"})["entry"], KnowledgeEntry)
     assert_type(client.list_knowledge(limit=5, cursor="x"), KnowledgeListResponse)
-    change = KnowledgeUpdate(title="T")
+    assert_type(client.list_knowledge(type="t", domain="d", tag="g"), KnowledgeListResponse)
+    assert_type(client.iter_knowledge(5, type="t"), Pages[KnowledgeEntry])
+    assert_type(client.get_knowledge("e")["entry"], KnowledgeEntry)
+    change = KnowledgeUpdate(title="T", format="html", domain=None)
     assert_type(client.update_knowledge("e", change), KnowledgeEntryResponse)
     assert_type(client.delete_knowledge("e"), DeleteResponse)
-    told = client.research(query="q", depth=depth, sources=3)
+
+
+def researching(client: InfinityAssistantClient, depth: ResearchDepth) -> None:
+    told = client.research(query="q", depth=depth, sources=3, model="m")
     assert_type(told, ResearchResponse)
     assert_type((told["results"], told["summary"]), tuple[list[ResearchResult], str])
-    assert_type(ResearchRequest(query="q", depth="deep")["query"], str)
+    assert_type((told["citations"], told.get("query")), tuple[list[ResearchCitation], str | None])
+    assert_type((told["citations"][0]["source"], told["citations"][0]["quote"]), tuple[int, str])
+    assert_type(told["metadata"], ResearchMetadata)
+    assert_type(told["metadata"].get("cost"), Money | None)
+    assert_type(told["metadata"].get("unread", []), list[UnreadSource])
+    assert_type(ResearchRequest(query="q", depth="deep", model="m")["query"], str)
 
 
 def remembering(client: InfinityAssistantClient, value: Storable) -> None:
@@ -175,7 +217,13 @@ def remembering(client: InfinityAssistantClient, value: Storable) -> None:
     assert_type(client.list_memories(prefix="a", limit=5, cursor="x"), MemoryListResponse)
     assert_type(client.list_memories()["entries"], list[MemoryEntry])
     assert_type(client.delete_memory("k"), DeleteResponse)
-    assert_type(MemoryStoreRequest(key="k", value=1)["key"], str)
+    assert_type(client.store_memory("k", 1, user_id="u"), MemoryStoreResponse)
+    assert_type(client.store_memory("k", 1, userId="u").get("expiresAt"), str | None)
+    assert_type(client.retrieve_memory("k", user_id="u"), MemoryRetrieveResponse)
+    assert_type(client.list_memories("a", userId="u"), MemoryListResponse)
+    assert_type(client.iter_memories("a", 5, user_id="u"), Pages[MemoryEntry])
+    assert_type(client.delete_memory("k", user_id="u").get("deleted"), bool | None)
+    assert_type(MemoryStoreRequest(key="k", value=1, userId="u")["key"], str)
     assert_type(MemoryRetrieveRequest(key="k")["key"], str)
 
 
@@ -201,6 +249,9 @@ async def awaiting(client: AsyncInfinityAssistantClient, flat: Service[Async]) -
     assert_type(await flat.retrieve_memory("k"), MemoryRetrieveResponse)
     assert_type(client.chat_stream(message="hi"), AsyncChatStream)
     assert_type(client.resume_chat("t:1"), AsyncChatStream)
+    assert_type(client.iter_memories(userId="u"), AsyncPages[MemoryEntry])
+    assert_type(flat.iter_knowledge(domain="d"), AsyncPages[KnowledgeEntry])
+    assert_type(await client.chat_history("c"), ChatHistoryResponse)
     both = await asyncio.gather(client.health(), client.store_memory("k", 1))
     assert_type(both, tuple[HealthResponse, MemoryStoreResponse])
     async with client as entered, client.chat_stream("hi", conversationId="c") as stream:
@@ -217,6 +268,8 @@ def raw(client: InfinityAssistantClient) -> None:
     assert_type(client.with_raw_response, Service[RawSync])
     assert_type(client.with_raw_response.chat(message="hi"), Raw[ChatResponse])
     assert_type(client.with_raw_response.chat_stream("hi"), ChatStream)
+    assert_type(client.with_raw_response.iter_memories(), Pages[MemoryEntry])
+    assert_type(client.with_raw_response.get_knowledge("e"), Raw[KnowledgeEntryResponse])
 
 
 async def awaited_raw(client: AsyncInfinityAssistantClient) -> None:
@@ -261,6 +314,10 @@ def mistakes(client: InfinityAssistantClient, other: AsyncInfinityAssistantClien
     client.research("q", depth="abyss")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     client.add_knowledge({"title": "T"})  # type: ignore[typeddict-item]  # pyright: ignore[reportArgumentType]
     client.search_knowledge("q", filters={"kind": "x"})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    client.store_memory("k", 1, 60, "u")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    client.retrieve_memory("k", user="u")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    client.add_knowledge({"content": "c", "format": "docx"})  # type: ignore[typeddict-item]  # pyright: ignore[reportArgumentType]
+    client.research("q", model=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     str(client.chat("hi")["text"])  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
     str(next(client.chat_stream("hi"))["content"])  # type: ignore[typeddict-item]  # pyright: ignore[reportGeneralTypeIssues]
     InfinityAssistantClient("k", max_retrys=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

@@ -66,6 +66,10 @@ def test_ids_may_be_told_in_the_metadata() -> None:
         (answers.retrieved, {"value": None}, {"value": None, "found": False}),
         (answers.retrieved, {}, {"value": None, "found": False}),
         (answers.memories, {}, {"entries": [], "nextCursor": None}),
+        (answers.memories, {"memories": [{"key": "k"}]}, {"entries": [{"key": "k"}]}),
+        (answers.history, {"messages": None}, {"messages": []}),
+        (answers.research, {"results": []}, {"citations": [], "metadata": {}, "summary": ""}),
+        (answers.research, {"metadata": {"tokens_used": 2}}, {"metadata": {"tokensUsed": 2}}),
         (answers.knowledge, {"entries": [1, {"id": "a"}]}, {"entries": [{"id": "a"}]}),
         (answers.api_keys, {"apiKeys": None}, {"apiKeys": []}),
         (answers.webhooks, {"webhooks": [{"id": "w"}]}, {"webhooks": [{"id": "w"}]}),
@@ -92,6 +96,20 @@ def test_research_is_read_in_the_real_servers_shape() -> None:
     assert (answer["results"], answer["summary"], answer["result"]) == (sources, "S", result)
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"entries": [{"id": "a"}, {"id": "b", "content": "x"}]},
+        {"entry": {"id": "b", "content": "x"}},
+        {"id": "b", "content": "x"},
+    ],
+    ids=["among others", "alone", "at the top"],
+)
+def test_one_entry_is_found_wherever_it_is_told(told: Any) -> None:
+    entry = read(answers.entry_named("b"), told)["entry"]
+    assert (entry["id"], entry["content"]) == ("b", "x")
+
+
 def test_an_empty_body_is_a_deletion() -> None:
     happened = outcome(lambda client: client.delete_webhook("w"), Reply(b"", b"204 No Content"))
     assert happened.answer == {"success": True}
@@ -104,6 +122,7 @@ NONSENSE: list[tuple[Call, bytes]] = [
     (lambda client: client.chat("hi"), b'{"response": null}'),
     (lambda client: client.create_api_key("n"), b"{}"),
     (lambda client: client.create_webhook("u", ["a"]), b'{"webhook": []}'),
+    (lambda client: client.get_knowledge("b"), b'{"entries": [{"id": "a"}]}'),
     (lambda client: client.health(), b""),
     (lambda client: client.list_memories(), b'{"a":' * 100_000),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ ANSWER: Any = {
 KEY = {"id": "k1", "name": "n", "prefix": "ia_0123", "createdAt": "x", "isActive": True}
 HOOK = {"id": "w1", "url": "https://x", "events": ["chat.message"], "isActive": True}
 ENTRY = {"id": "e1", "type": "pattern", "title": "T", "content": "C", "tags": ["a"]}
+FOUND = {"title": "T", "url": "u"}
 DONE = {"success": True}
 
 CASES: dict[str, tuple[Call, str, Any, Any]] = {
@@ -34,6 +36,17 @@ CASES: dict[str, tuple[Call, str, Any, Any]] = {
         "POST /knowledge/search",
         {"query": "q", "limit": 5, "filters": {"type": "wisdom"}},
         {"success": True, "results": [ENTRY], "total": 7},
+    ),
+    "search by lists": (
+        lambda client: client.search_knowledge(
+            "q", filters={"type": ["wisdom", "gotcha"], "tags": ("a",), "minConfidence": 0}
+        ),
+        "POST /knowledge/search",
+        {
+            "query": "q",
+            "filters": {"type": ["wisdom", "gotcha"], "tags": ["a"], "minConfidence": 0},
+        },
+        {"success": True, "results": [], "total": 0},
     ),
     "search briefly": (
         lambda client: client.search_knowledge("q"),
@@ -52,6 +65,18 @@ CASES: dict[str, tuple[Call, str, Any, Any]] = {
         "GET /knowledge?limit=5&cursor=a%20b",
         None,
         {"success": True, "entries": [ENTRY], "nextCursor": "y"},
+    ),
+    "list some knowledge": (
+        lambda client: client.list_knowledge(5, "x", type="gotcha", domain="a b", tag="t"),
+        "GET /knowledge?limit=5&cursor=x&type=gotcha&domain=a%20b&tag=t",
+        None,
+        {"success": True, "entries": [], "nextCursor": None},
+    ),
+    "get knowledge": (
+        lambda client: client.get_knowledge("e/1"),
+        "GET /knowledge?id=e%2F1",
+        None,
+        {"success": True, "entry": ENTRY},
     ),
     "update knowledge": (
         lambda client: client.update_knowledge("e1", {"title": "U"}),
@@ -111,7 +136,26 @@ CASES: dict[str, tuple[Call, str, Any, Any]] = {
         lambda client: client.research(query="q", depth="deep", sources=4),
         "POST /research",
         {"query": "q", "depth": "deep", "sources": 4},
-        {"success": True, "results": [{"title": "T", "url": "u"}], "summary": "S"},
+        {"success": True, "results": [FOUND], "summary": "S", "citations": [], "metadata": {}},
+    ),
+    "research with a model": (
+        lambda client: client.research("q", model="m"),
+        "POST /research",
+        {"query": "q", "model": "m"},
+        {
+            "success": True,
+            "query": "q",
+            "results": [{**FOUND, "number": 1, "provider": "brave"}],
+            "summary": "S [1]",
+            "citations": [{"number": 1, "source": 1, "url": "u", "quote": "S"}],
+            "metadata": {"depth": "medium", "unread": [{"url": "v", "reason": "gone"}]},
+        },
+    ),
+    "history": (
+        lambda client: client.chat_history("c 1"),
+        "GET /chat?conversationId=c%201",
+        None,
+        {"success": True, "conversationId": "c 1", "messages": [{"id": "m1", "role": "user"}]},
     ),
     "list keys": (
         lambda client: client.list_api_keys(),
@@ -181,7 +225,7 @@ SNAKE = {
     "session_id": "s1",
     "driving_mode": {"enabled": True},
 }
-CAMEL = {
+CAMEL: dict[str, Any] = {
     "conversationId": "c1",
     "userId": "u1",
     "userTier": "pro",
@@ -189,7 +233,7 @@ CAMEL = {
     "sessionId": "s1",
     "drivingMode": {"enabled": True},
 }
-REST = {"mode": "build", "preferences": {"b": 2}, "essence": {"c": 3}}
+REST = {"mode": "build", "model": "m", "preferences": {"b": 2}, "essence": {"c": 3}}
 
 
 @pytest.mark.parametrize("spelled", [SNAKE, CAMEL, {**SNAKE, **CAMEL}], ids=["snake", "camel", ""])
@@ -221,7 +265,96 @@ def test_what_nobody_knows_is_a_mistake() -> None:
         outcome(lambda client: client.chat("hi", conversation="c"))
 
 
+USERS: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
+    "retrieve": (lambda client, whose: client.retrieve_memory("k", **whose), "?key=k"),
+    "list": (lambda client, whose: client.list_memories("p", **whose), "?prefix=p"),
+    "iterate": (lambda client, whose: client.iter_memories("p", **whose).collect(), "?prefix=p"),
+    "delete": (lambda client, whose: client.delete_memory("k", **whose), "?key=k"),
+    "history": (lambda client, whose: client.chat_history("c", **whose), "?conversationId=c"),
+    "store": (lambda client, whose: client.store_memory("k", 1, **whose), ""),
+}
+
+
+@pytest.mark.parametrize(("call", "query"), USERS.values(), ids=USERS)
+@pytest.mark.parametrize(
+    "whose",
+    [{"user_id": "u 1"}, {"userId": "u 1"}, {"user_id": "u 1", "userId": "u 1"}],
+    ids=["snake", "camel", ""],
+)
+def test_whose_something_is_can_be_spelled_either_way(
+    call: Callable[[Any, Any], Any], query: str, whose: dict[str, str]
+) -> None:
+    happened = outcome(lambda client: call(client, whose), DONE)
+    assert not isinstance(happened.answer, Exception)
+    if query:
+        assert happened.targets[0].endswith(f"{query}&userId=u%201")
+    else:
+        assert happened.bodies == [{"key": "k", "value": 1, "ttl": None, "userId": "u 1"}]
+
+
+@pytest.mark.parametrize("call", [call for call, _ in USERS.values()], ids=USERS)
+def test_nothing_is_two_users(call: Callable[[Any, Any], Any]) -> None:
+    happened = outcome(lambda client: call(client, {"user_id": "a", "userId": "b"}))
+    assert (type(happened.answer), happened.asked) == (ValueError, [])
+
+
+@pytest.mark.parametrize("name", ["min_confidence", "minConfidence"])
+def test_filters_are_spelled_either_way_and_stay_as_they_are(name: str) -> None:
+    filters = {"type": "wisdom", name: 0.5}
+    happened = outcome(
+        lambda client: client.search_knowledge("q", filters=filters), {"results": []}
+    )
+    assert happened.bodies == [{"query": "q", "filters": {"type": "wisdom", "minConfidence": 0.5}}]
+    assert filters == {"type": "wisdom", name: 0.5}
+
+
+def test_filters_in_two_spellings_may_not_differ() -> None:
+    filters = {"min_confidence": 0.5, "minConfidence": 0.6}
+    happened = outcome(lambda client: client.search_knowledge("q", filters=filters))
+    assert (type(happened.answer), happened.asked) == (ValueError, [])
+
+
+ITERATED: dict[str, tuple[Call, str, str]] = {
+    "memories": (
+        lambda client: client.iter_memories("a b", 2, userId="u").collect(),
+        "memories",
+        "GET /memory/list?prefix=a%20b&limit=2",
+    ),
+    "knowledge": (
+        lambda client: client.iter_knowledge(2, type="t", domain="d", tag="g").collect(),
+        "entries",
+        "GET /knowledge?limit=2",
+    ),
+}
+
+
+@pytest.mark.parametrize(("call", "name", "begin"), ITERATED.values(), ids=ITERATED)
+def test_what_is_listed_is_gone_through_until_no_cursor_is_told(
+    call: Call, name: str, begin: str
+) -> None:
+    end = "&userId=u" if name == "memories" else "&type=t&domain=d&tag=g"
+    happened = outcome(
+        call,
+        {name: [{"id": "1"}, {"id": "2"}], "nextCursor": "x"},
+        {name: [], "nextCursor": "y"},
+        {name: [{"id": "3"}], "nextCursor": None},
+    )
+    assert [one["id"] for one in happened.answer] == ["1", "2", "3"]
+    cursors = ["", "&cursor=x", "&cursor=y"]
+    assert happened.targets == [f"{begin}{cursor}{end}" for cursor in cursors]
+
+
+@pytest.mark.parametrize(("call", "name", "begin"), ITERATED.values(), ids=ITERATED)
+def test_a_cursor_that_leads_nowhere_is_the_end(call: Call, name: str, begin: str) -> None:
+    page = {name: [{"id": "1"}], "nextCursor": "x"}
+    happened = outcome(call, page, page)
+    assert (len(happened.answer), len(happened.asked)) == (2, 2)
+    assert happened.targets[0].startswith(begin)
+
+
 CALLS_BY_ID: list[Call] = [
+    lambda client: client.get_knowledge(""),
+    lambda client: client.delete_memory("k", user_id=""),
     lambda client: client.delete_api_key(""),
     lambda client: client.delete_webhook(""),
     lambda client: client.delete_memory(""),
