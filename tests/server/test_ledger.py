@@ -15,6 +15,7 @@ from chatloom.server.app import ROUTES
 from faults.provider import Provider, providing
 from support.chatroutes import Member, grown
 from support.http import Answer, Events, completion
+from support.infinity import Assistant
 from support.live import Live
 
 ASKED: dict[str, Any] = {"model": "exact", "max_tokens": 40}
@@ -210,12 +211,16 @@ COSTING: dict[str, dict[str, object]] = {
         "hybridDetection": True,
         "llmModel": "loom/scribe",
     },
+    "/api/chat": {"message": "Hello!"},
+    "/api/chat/stream": {"message": "Hello!"},
+    "/api/research": {"query": "Hello!", "depth": "shallow"},
 }
 """Every address that costs, with a request that does."""
 
 
 def test_every_route_that_costs_writes_the_ledger_and_no_other_does(live: Live) -> None:
     assert {route.path for route in ROUTES if route.paid} == set(COSTING)
+    Assistant(live, "admin-books").know("Hello!", "Research costs where something is known.")
     for route in ROUTES:
         parts = {name: name for name in re.findall(r"{(\w+)", route.path)}
         if route.owner == "chatroutes":
@@ -238,6 +243,8 @@ def _filled(value: object, parts: Mapping[str, str]) -> object:
 def test_a_spent_budget_holds_on_every_route_that_costs(live: Live, path: str) -> None:
     key = f"broke-{path}"
     parts = grown(Member(live, key)).parts
+    Assistant(live, key).know("Hello!", "Research costs where something is known.")
+    live.call("POST", "/api/knowledge/search", {"query": "Hello!"}, key=key)
     limit(live, "key", owner(live, key)[0], 1)
     told = {**COSTING[path], "model": "loom/embed" if "input" in COSTING[path] else "loom/scribe"}
     body = {name: _filled(value, parts) for name, value in told.items()}

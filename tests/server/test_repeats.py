@@ -183,7 +183,7 @@ def test_an_address_tells_whether_it_heeds_keys(
 def test_what_makes_or_costs_something_heeds_keys() -> None:
     keyed = {route.path for route in ROUTES if route.is_keyed}
     assert {route.path for route in ROUTES if route.paid} < keyed
-    assert {"/v1/chat/completions", "/api/v1/conversations"} < keyed
+    assert {"/v1/chat/completions", "/api/v1/conversations", "/api/knowledge"} < keyed
     assert {route.method for route in ROUTES if route.is_keyed} == {"POST", "PATCH"}
 
 

@@ -22,7 +22,7 @@ GRANTED = [route for route in GUARDED if route.scope != "control"]
 PUBLIC = {
     *("/health", "/ready", "/openapi.json", "/docs", "/docs/style.css"),
     *("/api/v1/auth/register", "/api/v1/auth/login", "/api/v1/auth/refresh"),
-    "/api/v1/autobranch/health",
+    *("/api/v1/autobranch/health", "/api/health"),
 }
 
 FORMS: dict[str, Callable[[str], Mapping[str, str]]] = {

@@ -16,6 +16,7 @@ from chatloom.server.app import ROUTES
 from chatloom.server.ids import new_id
 from support.chatroutes import Member, grown
 from support.http import Answer, completion
+from support.infinity import Assistant
 from support.keys import heir, new_key, secret
 from support.live import Live
 
@@ -255,6 +256,17 @@ _WITHIN: dict[str, tuple[str, str, dict[str, object], str]] = {
         {"branchId": "{branch_id}", "anchorMessageId": "{message_id}"},
         "branch_id",
     ),
+    "read talk": ("GET", "/api/chat?conversationId={conversation_id}", {}, "conversation_id"),
+    **{
+        f"{name} of {path.rpartition('/')[2]}": (
+            "POST",
+            path,
+            {"message": "A", "model": "loom/echo", name: "{conversation_id}"},
+            "conversation_id",
+        )
+        for path in ("/api/chat", "/api/chat/stream")
+        for name in ("conversationId", "sessionId")
+    },
     "anchor": (
         "POST",
         _TALK + "/checkpoints",
@@ -264,6 +276,10 @@ _WITHIN: dict[str, tuple[str, str, dict[str, object], str]] = {
 }
 """Places for ids in bodies and queries."""
 NAMED.update({name: _placed(*place) for name, place in _WITHIN.items()})
+NAMED["DELETE an API key"] = (
+    "below",
+    lambda bob, id: ("DELETE", f"/api/api-keys?id={id}", None),
+)
 
 
 def test_every_address_with_an_id_is_tried() -> None:
@@ -420,6 +436,60 @@ def test_nobody_is_given_what_another_made_with_the_same_key(
     assert made[0] == made[2] != made[1] == made[3]
 
 
+def test_nobody_sees_or_forgets_what_is_remembered_of_another(
+    server: Live, alice: Tenant, bob: Tenant
+) -> None:
+    hers, his = Assistant(server, alice.key), Assistant(server, bob.key)
+    hers.remember("colour", "blue")
+    assert his.told("GET", "/api/memory/retrieve?key=colour")["found"] is False
+    assert his.told("GET", "/api/memory/list")["memories"] == []
+    assert his.told("DELETE", "/api/memory?key=colour")["deleted"] is False
+    his.remember("colour", "red")
+    assert hers.told("GET", "/api/memory/retrieve?key=colour")["value"] == "blue"
+    used = his.chat("Which colour do I like?", mode="search")["metadata"]["memoriesUsed"]
+    assert used == ["colour"]
+    his.told("DELETE", "/api/memory?key=colour")
+    assert hers.told("GET", "/api/memory/list")["memories"][0]["value"] == "blue"
+
+
+_ENTRY: list[tuple[str, object]] = [("GET", None), ("PATCH", {"title": "Taken"}), ("DELETE", None)]
+
+
+def test_what_another_account_knows_is_as_if_it_were_not_there(server: Live) -> None:
+    hers, his = (Assistant(server, secret(server)) for _ in range(2))
+    id = hers.know("Lapis lazuli", "Ultramarine was made of it.")
+    his.chat("Hello!")
+    before = server.dump()
+    for method, body in _ENTRY:
+        foreign, absent = (
+            his.call(method, f"/api/knowledge?id={one}", body) for one in (id, new_id())
+        )
+        assert (foreign.status, foreign.body) == (404, absent.body)
+    assert his.told("GET", "/api/knowledge")["entries"] == []
+    query = {"query": "ultramarine lapis lazuli"}
+    assert his.told("POST", "/api/knowledge/search", query)["results"] == []
+    assert his.told("POST", "/api/search", query)["counts"]["total"] == 0
+    study = {**query, "depth": "shallow", "model": "loom/scribe"}
+    assert his.told("POST", "/api/research", study)["results"] == []
+    assert server.dump() == before
+    assert his.chat("ultramarine?", mode="search")["metadata"]["knowledgeUsed"] == []
+    assert hers.told("GET", f"/api/knowledge?id={id}")["entries"][0]["title"] == "Lapis lazuli"
+
+
+def test_an_end_users_key_reads_what_the_account_knows_and_changes_nothing(server: Live) -> None:
+    root = new_key(server)
+    whole = Assistant(server, root["secret"])
+    bens = Assistant(server, heir(server, root["secret"], scopes=["chat"], user="ben")["secret"])
+    id = whole.know("Lapis lazuli", "Ultramarine was made of it.")
+    assert bens.told("GET", f"/api/knowledge?id={id}")["entries"][0]["id"] == id
+    before = server.rows("SELECT * FROM entry")
+    for method, body in _ENTRY[1:]:
+        assert bens.refused(method, f"/api/knowledge?id={id}", body) == (403, "FORBIDDEN")
+    new = {"type": "wisdom", "title": "A", "content": "B"}
+    assert bens.refused("POST", "/api/knowledge", new) == (403, "FORBIDDEN")
+    assert server.rows("SELECT * FROM entry") == before
+
+
 def test_what_another_was_charged_is_not_told(alice: Tenant, bob: Tenant) -> None:
     mine = bob.get("/v1/credits/history?limit=200").json
     ids = {one["id"] for one in mine["entries"]}
@@ -442,6 +512,7 @@ def bens(server: Live) -> str:
 
 
 MESSAGE = {"model": "loom/echo", "max_tokens": 5, "messages": [{"role": "user", "content": "Hi"}]}
+ASKED = {"message": "Hello!", "model": "loom/echo"}
 NAMING: dict[str, Request] = {
     "user": ("POST", "/v1/chat/completions", {**MESSAGE, "user": "ann"}),
     "metadata": ("POST", "/v1/chat/completions", {**MESSAGE, "metadata": {"user_id": "ann"}}),
@@ -462,6 +533,13 @@ NAMING: dict[str, Request] = {
         "/v1/chat/completions",
         {**MESSAGE, "metadata": {"organization_id": "other"}},
     ),
+    "assistant": ("POST", "/api/chat", {**ASKED, "userId": "ann"}),
+    "assistant's stream": ("POST", "/api/chat/stream", {**ASKED, "userId": "ann"}),
+    "assistant's history": ("GET", f"/api/chat?conversationId={new_id()}&userId=ann", None),
+    "remembering": ("POST", "/api/memory/store", {"key": "a", "value": 1, "userId": "ann"}),
+    "recalling": ("GET", "/api/memory/retrieve?key=a&userId=ann", None),
+    "listing memories": ("GET", "/api/memory/list?userId=ann", None),
+    "forgetting": ("DELETE", "/api/memory?key=a&userId=ann", None),
 }
 
 

@@ -58,23 +58,22 @@ def said(**fields: object) -> dict[str, object]:
 def test_a_message_has_five_thousand_characters_at_most(
     assistant: Assistant, server: Live, letter: str, path: str
 ) -> None:
-    too_long = assert_untouched(
-        assistant, server, said(message=letter * 5001), INVALID, path=path
-    )
+    too_long = assert_untouched(assistant, server, said(message=letter * 5001), INVALID, path=path)
     assert too_long.json["details"]["param"] == "message"
     assert assistant.chat(letter * 5000)["response"] == letter * 5000
 
 
+NO_TEXTS: list[object] = ["", " ", "\n\t", "\u2003", None, 5, [], {}, True, ["Hello!"]]
+NO_OBJECTS: list[object] = ["dark", [], 5, True]
 FIELDS: list[tuple[str, object, str]] = [
-    *[("message", value, "message") for value in ("", None, 5, [], {}, True, ["Hello!"])],
-    *[("message", blank, "message") for blank in (" ", "\n\t", "\u2003")],
+    *[("message", value, "message") for value in NO_TEXTS],
     *[("mode", value, "mode") for value in ("", "destroy", "SEARCH", 5, ["search"])],
-    *[("preferences", value, "preferences") for value in ("dark", [], 5, True)],
+    *[("preferences", value, "preferences") for value in NO_OBJECTS],
     ("preferences", {"memory": "no"}, "preferences.memory"),
     ("preferences", {"memory": 0}, "preferences.memory"),
     ("preferences", {"language": 5}, "preferences.language"),
     ("preferences", {"tone": "t" * 201}, "preferences.tone"),
-    *[("userContext", value, "userContext") for value in ("me", [], 5)],
+    *[("userContext", value, "userContext") for value in NO_OBJECTS],
     ("userContext", {"story": "s" * 20_001}, "userContext"),
     ("userContext", {str(number): "s" * 100 for number in range(300)}, "userContext"),
     ("preferences", {"more": ["s" * 100] * 300}, "userContext"),
