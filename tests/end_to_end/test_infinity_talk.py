@@ -147,6 +147,33 @@ def test_what_is_refused_is_raised(live: Live, key: str) -> None:
                 list(client.chat_stream(**asked))
 
 
+def test_a_stream_that_was_left_is_gone_on_with(live: Live, key: str) -> None:
+    with InfinityAssistantClient(key, live.url) as client:
+        stream = client.chat_stream(message="Tell me a story")
+        heard: list[Any] = [next(stream) for _ in range(3)]
+        token = stream.resume_token
+        assert token is not None
+        stream.close()
+        rest: list[Any] = list(client.resume_chat(token))
+        talk = rest[-2]["metadata"]["conversationId"]
+    assert [one["type"] for one in rest[-2:]] == ["metadata", "done"]
+    said = "".join(one["content"] for one in [*heard, *rest] if one["type"] == "text")
+    assert Assistant(live, key).history(talk) == [("user", "Tell me a story"), ("assistant", said)]
+
+
+def test_what_a_merge_brought_in_is_read_back(live: Live, key: str) -> None:
+    talk = by_infinity(live, key, None, "One?")
+    with ChatRoutes(key, live.url) as client:
+        first = client.messages.list(talk)[-1]["id"]
+        body: Any = {"forkPointMessageId": first, "title": "Aside"}
+        branch = client.branches.fork(talk, body)["id"]
+        client.branches.send_message(talk, branch, {"content": "Aside?"})
+        client.branches.merge(talk, branch)
+        told = [(one["role"], one["content"]) for one in client.messages.list(talk)]
+    assert Assistant(live, key).history(talk) == told
+    by_infinity(live, key, talk, "And?")
+
+
 @pytest.fixture
 def failing(serve: Any) -> Live:
     """A server whose ``infinity-agent`` breaks off."""

@@ -169,8 +169,26 @@ def test_a_model_that_is_not_there_is_not_found(
     assert_untouched(assistant, server, said(model="nobody/knows"), NOT_FOUND, path=path)
 
 
+ODD = [
+    *("a\0b", "\u202e", "'; DROP TABLE turn; --", "\ufeff", "{}", "\x7f"),
+    *(
+        '"',
+        'colour "',
+        "colour*",
+        "NEAR(colour, 2)",
+        "^colour",
+        "colour AND",
+        "key:colour",
+        "-",
+        "(",
+    ),
+    *('" ' * 2500, "colour " * 714, "c" * 5000),
+]
+"""Texts that mean something to a database, or to what searches in it."""
+
+
 def test_an_odd_text_is_a_text_all_the_same(assistant: Assistant) -> None:
-    for odd in ("a\0b", "\u202e", "'; DROP TABLE turn; --", "\ufeff", "{}", "\x7f"):
+    for odd in ODD:
         answer = assistant.chat(odd, userContext={odd: odd}, mode="search")
         assert answer["response"] == odd
         assert assistant.history(answer["conversationId"])[0] == ("user", odd)
