@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from chatloom.server.ids import new_id
-from chatloom.server.protocols.chatroutes.cursors import BehindHit, InTree, cursor_of
+from chatloom.server.protocols.chatroutes.cursors import BehindHit, InTree
+from chatloom.server.protocols.cursors import cursor_of
 from support.chatroutes import BASE, CONVERSATIONS, Member, Talk, refusal
 from support.live import Live
 

@@ -14,9 +14,8 @@ from chatloom.server.protocols.chatroutes.cursors import (
     BehindHit,
     BehindMessage,
     InTree,
-    cursor_of,
-    read_cursor,
 )
+from chatloom.server.protocols.cursors import cursor_of, read_cursor
 from chatloom.server.refusal import Refusal
 
 NUMBERS = st.integers(0, 2**63 - 1)
