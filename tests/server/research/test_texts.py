@@ -18,7 +18,7 @@ TREES = [
     Passage(1, "An oak's acorns feed jays."),
     Passage(2, "Birches grow fast.\nThey die young."),
 ]
-ODD = st.text(alphabet=' ab[]19,;-–`.!?\n"”٣１。é\u2028', max_size=300)
+ODD = st.text(alphabet=' ab[]19,;-\u2013`.!?\n"”٣１。é\u2028', max_size=300)
 PASSAGES = st.lists(st.builds(Passage, st.integers(1, 3), ODD), max_size=4)
 
 
@@ -52,11 +52,15 @@ def check(made: Synthesis, passages: list[Passage]) -> None:
             "Die young [1] [2][2]",
             ["They die young.", "Oaks grow slowly."],
         ),
-        ("All [1–3].", "All [1][2][3].", None),
+        ("All [1\u20133].", "All [1][2][3].", None),
         ("Birches die young [3], say some [99].", "Birches die young [1], say some.", None),
         ("Grow [0] slowly [4] [1] [2024].", "Grow slowly [1].", None),
         ("Grow [ 3 ] [1234567890123456789]", "Grow [1]", ["Birches grow fast."]),
-        ("Slowly［1］ grow [١]", "Slowly［1］ grow [1]", ["Oaks grow slowly."]),
+        (
+            "Slowly\uff3b1\uff3d grow [\u0661]",
+            "Slowly\uff3b1\uff3d grow [1]",
+            ["Oaks grow slowly."],
+        ),
         (
             "`a[1]` grow [3]\n```\nb[2]\n```",
             "`a[1]` grow [1]\n```\nb[2]\n```",
@@ -118,6 +122,13 @@ def test_what_does_not_bear_on_the_question_is_left_out_where_something_does() -
     assert "Buy now" not in made.text
 
 
+def test_other_forms_of_a_word_bear_on_the_question_too() -> None:
+    text = "Customers pay by card. We retry a failed payment three times. 木は年に一度育つ。"
+    passages = [Passage(1, text)]
+    assert "retry" in extracted("How often are payments retried?", passages, 1).text
+    assert extracted("木は何度育つか", passages, 1).citations[0].quote == "木は年に一度育つ。"
+
+
 def test_short_sentences_are_better_than_none() -> None:
     assert extracted("What?", [Passage(1, "No.")]).text == "No. [1]"
 
@@ -175,15 +186,20 @@ def test_queries_are_few_short_and_different(question: str, told: str, count: in
 
 
 def test_queries_are_the_question_then_what_was_told_then_its_parts() -> None:
-    told = 'Sure! Here you go:\n1. oak lifespan\n- "birch growth rate"\n* OAK LIFESPAN\nrubbish'
+    told = """Sure! Here you go:
+        1. oak lifespan
+        - "birch growth rate"
+        * OAK LIFESPAN
+        Quercus age
+        That is all I know."""
     question = "How long does an oak live, and how fast does a birch grow?"
     assert queries_of(question, told, 6) == [
         question,
         "oak lifespan",
         "birch growth rate",
+        "Quercus age",
         "long oak live fast birch grow",
         "How long does an oak live",
-        "how fast does a birch grow",
     ]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from chatloom.server.research.planning import words_of
+from chatloom.server.research.planning import sense_of
 
 
 class Passage(msgspec.Struct, frozen=True):
@@ -135,7 +135,7 @@ def extracted(question: str, passages: Sequence[Passage], most: int = 6) -> Synt
     Where none has a word of the question, with the first ones; brackets that look like our
     numbers are left out of the text, but not of the quotes.
     """
-    wanted = set(words_of(question))
+    wanted = sense_of(question)
     ranked: list[tuple[float, int, int, str]] = []
     seen = set[str]()
     for place, passage in enumerate(passages):
@@ -144,7 +144,7 @@ def extracted(question: str, passages: Sequence[Passage], most: int = 6) -> Synt
             if plain.casefold() in seen or not plain:
                 continue
             seen.add(plain.casefold())
-            shared = len(wanted.intersection(words_of(sentence)))
+            shared = len(wanted & sense_of(sentence))
             is_short = len(plain) < _SHORTEST
             weight = (0.1 if is_short else 1) * shared / (1 + len(plain) / 400)
             ranked.append((-weight, place, passage.source, sentence))
@@ -187,13 +187,13 @@ def best_sentence(text: str, claim: str) -> str:
 
 class _Weighed(msgspec.Struct, frozen=True):
     sentence: str
-    words: frozenset[str]
+    sense: frozenset[str]
 
 
 def _weighed(text: str) -> list[_Weighed]:
-    return [_Weighed(one, frozenset(words_of(one))) for one in sentences(text)]
+    return [_Weighed(one, sense_of(one)) for one in sentences(text)]
 
 
 def _best(found: Sequence[_Weighed], claim: str) -> str:
-    wanted = set(words_of(claim))
-    return max(found, key=lambda one: len(wanted & one.words)).sentence
+    wanted = sense_of(claim)
+    return max(found, key=lambda one: len(wanted & one.sense)).sentence

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from chatloom.server.chat.message import Message
+from chatloom.server.knowledge.words import forms
 
 Depth: TypeAlias = Literal["shallow", "medium", "deep"]
 
@@ -53,14 +54,15 @@ def queries_of(question: str, told: str, count: int) -> list[str]:
     At most *count*; where the model told nothing usable, parts of the question itself.
     """
     lines = [_MARK.sub("", line).strip().strip("\"'“”") for line in told.splitlines()]
-    named = [line for line in lines if 2 < len(line) <= _LONGEST and _is_about(line, question)]
+    named = [line for line in lines if 2 < len(line) <= _LONGEST and _is_query(line, question)]
     queries: dict[str, str] = {}
     for one in (_short(question), *named, *_parts(question)):
         if one:
-            queries.setdefault(one.casefold(), one)
+            queries.setdefault(" ".join(_SPELLED.findall(one.casefold())) or one, one)
     return list(queries.values())[:count]
 
 
+_SPELLED = re.compile(r"\w+")
 _MARK = re.compile(r"^\s{0,8}(?:[-*•]|\d{1,3}[.)])\s{1,4}")
 _WORD = re.compile(r"\w{3,40}")
 
@@ -70,9 +72,22 @@ def words_of(text: str) -> list[str]:
     return [word for word in _WORD.findall(text.casefold()) if word not in STOP_WORDS]
 
 
-def _is_about(line: str, question: str) -> bool:
-    """Whether a line shares a word with the question: else it is talk, and no query."""
-    return not set(words_of(question)).isdisjoint(words_of(line)) and len(line.split()) <= 16
+def sense_of(text: str) -> frozenset[str]:
+    """What *text* is about: the forms of its words, by which other texts about it are known."""
+    return frozenset(forms(text)) - _SENSELESS
+
+
+def _is_query(line: str, question: str) -> bool:
+    """Whether a line is to be searched for, and no talk: other words for it share none with it."""
+    count = len(line.split())
+    if line[-1] in ".!:,;\u3002":
+        return False
+    is_about = not sense_of(question).isdisjoint(sense_of(line))
+    return count <= (_MOST_WORDS if is_about else _FEW_WORDS)
+
+
+_MOST_WORDS = 16
+_FEW_WORDS = 7
 
 
 def _short(question: str) -> str:
@@ -98,8 +113,10 @@ _STOP = """
 the and for are was were has had have with that this these those from into how what why when where
 which who whom does did can could should would will shall about not but you your our their its his
 her they them than then there here also any all some more most other such only
+an in on at of to is it do be by we he if or as so my no up us me am
 der die das und oder ein eine einer eines ist sind wie was warum wann wer welche nicht mit von auf
-aus bei zum zur les des une est pour dans avec que qui los las una por para con
+aus bei zum zur le la du de et en un el les des une est pour dans avec que qui los las una por para con
 """
 STOP_WORDS = frozenset(_STOP.split())
 """Words that say nothing about what is sought."""
+_SENSELESS = frozenset(forms(_STOP)) | frozenset("abcdefghijklmnopqrstuvwxyz")

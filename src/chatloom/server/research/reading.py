@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from chatloom.server.research.citing import Passage
-from chatloom.server.research.planning import words_of
+from chatloom.server.research.planning import sense_of
 from chatloom.server.research.sources import Page, SourceError
 
 _LONGEST_TEXT = 400_000
@@ -82,6 +82,8 @@ def _is_laborious(html: str) -> bool:
 
     trafilatura walks from elements to their ancestors, so depth counts for each of them.
     """
+    if html.count("<") > _MOST_TAGS:
+        return True
     depth = work = 0
     for tag in _TAG.finditer(html):
         depth = max(0, depth - 1) if tag[1] else depth + 1
@@ -99,7 +101,8 @@ _LOOSE = (
 _TAG = re.compile(rf"<(/?)(?!(?:{_LOOSE})[\s/>])[a-z][a-z0-9-]{{0,30}}[\s/>]", re.I)
 _EACH = 10
 _MOST_WORK = 1_500_000
-"""Some three seconds."""
+_MOST_TAGS = 80_000
+"""Either takes some three seconds."""
 
 
 def _decoded(page: Page) -> str:
@@ -133,9 +136,9 @@ def passages_of(source: int, text: str, question: str, most: int) -> list[Passag
 
     Passages end at paragraphs where they can, else at sentences or words.
     """
-    wanted = set(words_of(question))
+    wanted = sense_of(question)
     parts = _split(text)
-    weights = [len(wanted.intersection(words_of(part))) for part in parts]
+    weights = [len(wanted & sense_of(part)) for part in parts]
     ranked = sorted(range(len(parts)), key=lambda place: (-weights[place], place))[:most]
     return [Passage(source, parts[place]) for place in sorted(ranked)]
 
