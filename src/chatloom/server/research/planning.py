@@ -115,7 +115,8 @@ which who whom does did can could should would will shall about not but you your
 her they them than then there here also any all some more most other such only
 an in on at of to is it do be by we he if or as so my no up us me am
 der die das und oder ein eine einer eines ist sind wie was warum wann wer welche nicht mit von auf
-aus bei zum zur le la du de et en un el les des une est pour dans avec que qui los las una por para con
+aus bei zum zur le la du de et en un el les des une est pour dans avec que qui los las una por
+para con
 """
 STOP_WORDS = frozenset(_STOP.split())
 """Words that say nothing about what is sought."""
