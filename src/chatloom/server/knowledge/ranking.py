@@ -15,8 +15,7 @@ else was found, nor on filters and limits.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from math import log
 
@@ -37,28 +36,29 @@ def weight(having: int, passages: int) -> float:
     return max(_LEAST, log(1 + (others + 0.5) / (having + 0.5)))
 
 
-def score(
-    query: Sequence[str],
-    weights: Mapping[str, float],
-    *,
-    title: Sequence[str],
-    tags: Sequence[str],
-    text: Sequence[str],
-) -> float:
-    """How well a passage matches *query*; all are forms of words, in order."""
-    wanted = dict.fromkeys(query)
-    whole = sum(weights[word] for word in wanted)
-    if not whole:
-        return 0.0
-    here = [(place, form) for place, form in enumerate(text) if form in wanted]
-    often = Counter(form for _, form in here)
-    cover = sum(
-        weights[word] * _strength(often[word], word in title, word in tags) for word in wanted
-    )
-    if len(wanted) == 1:
-        return cover / whole
-    heading = [(place, form) for place, form in enumerate(title) if form in wanted]
-    return (1 - _NEAR) * cover / whole + _NEAR * _near(query, here, heading)
+class Question:
+    """What is looked for: words in order, in their forms, and what each of them weighs."""
+
+    def __init__(self, words: Sequence[str], weights: Mapping[str, float]) -> None:
+        self._weights = {word: weights[word] for word in words}
+        self._whole = sum(self._weights.values())
+        self._pairs = {(first, second) for first, second in pairwise(words) if first != second}
+
+    def score(self, title: Sequence[str], tags: Sequence[str], text: Sequence[str]) -> float:
+        """How well a passage answers it: with its text, and its entry's title and tags."""
+        weights = self._weights
+        here = [(place, form) for place, form in enumerate(text) if form in weights]
+        often: dict[str, int] = {}
+        for _, form in here:
+            often[form] = often.get(form, 0) + 1
+        cover = 0.0
+        for word, weight in weights.items():
+            cover += weight * _strength(often.get(word, 0), word in title, word in tags)
+        if len(weights) < 2:
+            return cover / self._whole if weights else 0.0
+        heading = [(place, form) for place, form in enumerate(title) if form in weights]
+        near = len(self._pairs & {*_close(here), *_close(heading)}) / len(self._pairs)
+        return (1 - _NEAR) * cover / self._whole + _NEAR * near
 
 
 def _strength(often: int, in_title: bool, in_tags: bool) -> float:
@@ -70,13 +70,10 @@ def _strength(often: int, in_title: bool, in_tags: bool) -> float:
     return 1 - missing
 
 
-def _near(query: Sequence[str], *places: Sequence[tuple[int, str]]) -> float:
-    pairs = {(first, second) for first, second in pairwise(query) if first != second}
-    close = {
-        (first, second)
-        for hits in places
-        for number, (place, first) in enumerate(hits)
-        for at, second in hits[number + 1 : number + 1 + _CLOSE]
-        if at - place <= _CLOSE
-    }
-    return len(pairs & close) / len(pairs) if pairs else 0.0
+def _close(hits: Sequence[tuple[int, str]]) -> Iterator[tuple[str, str]]:
+    """The pairs of which the second word stands close behind the first."""
+    for number, (place, first) in enumerate(hits):
+        for at, second in hits[number + 1 : number + 1 + _CLOSE]:
+            if at - place > _CLOSE:
+                break
+            yield first, second

@@ -17,7 +17,7 @@ from chatloom.server.knowledge.stemming import stem
 
 LONGEST_WORD = 64
 """Characters; what is longer is several words."""
-MOST_WORDS = 24
+MOST_WORDS = 16
 """Different words of a query that are looked for."""
 
 

@@ -144,7 +144,7 @@ class Results(Told):
     """What was found, the best first.
 
     `total` counts the entries that have any of the query's telling words; where more than
-    20,000 passages do, those in the first 20,000.
+    10,000 passages do, those in the first 10,000.
     """
 
     results: list[Result]

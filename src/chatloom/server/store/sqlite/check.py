@@ -59,13 +59,19 @@ def _check(connection: sqlite3.Connection) -> Health:
     turns, wrong_charges = check_charges(connection)
     balances, wrong_balances = _balances(connection)
     entries, wrong_entries = check_entries(connection)
-    strays = [Problem(*row) for row in connection.execute(sql["every_stray"])]
+    strays = [_problem(row) for row in connection.execute(sql["every_stray"])]
+    drafts = [_problem(row) for row in connection.execute(sql["every_draft"])]
     return Health(
         {"messages": nodes, "balances": balances, "turns": turns, "audit entries": entries},
         [id for (id,) in connection.execute(sql["every_open_turn"])],
         [*file, *wrong_nodes, *wrong_charges, *wrong_balances, *wrong_entries, *strays],
-        [*list_overruns(connection), *list_waste(connection)],
+        [*list_overruns(connection), *drafts, *list_waste(connection)],
     )
+
+
+def _problem(row: rows.Row) -> Problem:
+    check, subject, detail = row
+    return Problem(check, str(subject), detail)
 
 
 def _torn(connection: sqlite3.Connection) -> list[Problem]:

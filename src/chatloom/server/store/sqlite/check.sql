@@ -172,7 +172,50 @@ FROM (
 UNION ALL
 SELECT 'key', k.id, 'it is not revoked, and a key it descends from is'
 FROM api_key k JOIN json_each(k.ancestors) above JOIN api_key p ON p.id = above.value
-WHERE k.revoked_at IS NULL AND p.revoked_at IS NOT NULL;
+WHERE k.revoked_at IS NULL AND p.revoked_at IS NOT NULL
+UNION ALL
+SELECT 'entry', e.id, 'its passages are not as many, or not as long, as it says'
+FROM entry e LEFT JOIN (
+    SELECT number >> 20 AS entry, count(*) AS n, sum(length(text)) AS long FROM passage GROUP BY 1
+) p ON p.entry = e.number
+WHERE e.state = 'ready'
+    AND (e.passages, e.characters) IS NOT (coalesce(p.n, 0), coalesce(p.long, 0))
+UNION ALL
+SELECT 'passage', p.number, 'its entry is missing'
+FROM passage p LEFT JOIN entry e ON e.number = p.number >> 20 WHERE e.number IS NULL
+UNION ALL
+SELECT 'passage', p.number, 'it does not stand where it says in the text of its entry'
+FROM passage p LEFT JOIN passage b ON b.number = p.number - 1 AND b.number >> 20 = p.number >> 20
+WHERE p.at <> coalesce(b.at + length(b.text), 0) OR p.start < p.at OR p.start >= p.stop
+    OR p.stop > p.at + length(p.text)
+UNION ALL
+SELECT 'passage', p.number, 'its words are not in the index'
+FROM passage p LEFT JOIN passage_text_docsize i ON i.id = p.number WHERE i.id IS NULL
+UNION ALL
+SELECT 'passage', i.id, 'it is not there, and its words are in the index'
+FROM passage_text_docsize i LEFT JOIN passage p ON p.number = i.id WHERE p.number IS NULL
+UNION ALL
+SELECT 'knowledge', a.id, 'it has another size than its entries'
+FROM account a LEFT JOIN knowledge k ON k.account_id = a.id LEFT JOIN (
+    SELECT account_id, count(*) AS n, sum(passages) AS parts, sum(characters) AS long
+    FROM entry WHERE state = 'ready' GROUP BY account_id
+) e ON e.account_id = a.id
+WHERE (coalesce(k.entries, 0), coalesce(k.passages, 0), coalesce(k.characters, 0))
+    IS NOT (coalesce(e.n, 0), coalesce(e.parts, 0), coalesce(e.long, 0))
+UNION ALL
+SELECT 'memory', m.number, 'its value has another size than it says'
+FROM memory m WHERE m.size <> length(CAST(m.value AS BLOB)) OR NOT json_valid(m.value)
+UNION ALL
+SELECT 'memory', m.number, 'its words are not in the index'
+FROM memory m LEFT JOIN memory_text_content i ON i.id = m.number WHERE i.id IS NULL
+UNION ALL
+SELECT 'memory', i.id, 'it is not there, and its words are in the index'
+FROM memory_text_content i LEFT JOIN memory m ON m.number = i.id WHERE m.number IS NULL;
+
+-- name: every_draft
+SELECT 'entry', id, iif(state = 'draft', 'it was begun to be written, and not ended',
+                        'it is not removed to its end')
+FROM entry WHERE state <> 'ready';
 
 -- name: every_overrun
 SELECT b.concern, held.subject, b.amount,

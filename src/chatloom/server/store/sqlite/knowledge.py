@@ -26,7 +26,7 @@ from chatloom.server.store.knowledge import (
 )
 from chatloom.server.store.sqlite import rows
 from chatloom.server.store.sqlite.audit import record
-from chatloom.server.store.sqlite.facets import facets_of, marks, of_domain, of_tag
+from chatloom.server.store.sqlite.indexing import Index, facets_of, of_domain, of_tag
 from chatloom.server.store.sqlite.made import made_before, note_made
 from chatloom.server.store.sqlite.opened import Opened
 from chatloom.server.store.sqlite.searching import entry_of, search
@@ -171,6 +171,7 @@ def _begin(connection: sqlite3.Connection, draft: Draft) -> int:
         entry.confidence,
         entry.source,
         facets_of(entry),
+        f"{' '.join(draft.title)}\n{' '.join(draft.tags)}",
         entry.passages,
         entry.characters,
         entry.created_at,
@@ -183,20 +184,19 @@ def _begin(connection: sqlite3.Connection, draft: Draft) -> int:
 
 def _adding(draft: Draft, number: int, first: int) -> Callable[[sqlite3.Connection], None]:
     """Write some passages, from the one in this place on."""
-    last = min(draft.entry.passages, first + _AT_ONCE)
-    scope = facets_of(draft.entry)
-    title, tags = " ".join(draft.title), " ".join(draft.tags)
+    entry, last = draft.entry, min(draft.entry.passages, first + _AT_ONCE)
+    index, facets = Index(entry.account_id), facets_of(entry)
     heading = (*draft.title, *draft.tags)
 
     def write(connection: sqlite3.Connection) -> None:
         sql = statements(_SQL)
         for place, part in enumerate(_parts(connection, draft, first, last), first):
             passage = (number << 20) + place
-            marked = f"{scope} {marks(part.words, () if place else heading)}"
-            values = (passage, part.at, part.start, part.end, part.text)
+            words = " ".join(part.words)
+            values = (passage, part.at, part.start, part.end, part.text, words)
             connection.execute(sql["add_passage"], values)
-            words = (passage, marked, title, tags, " ".join(part.words))
-            connection.execute(sql["add_passage_words"], words)
+            row = index.row(facets, heading, part.words, is_first=not place)
+            connection.execute(sql["index_passage"], (passage, row))
 
     return write
 
@@ -214,7 +214,7 @@ def _parts(connection: sqlite3.Connection, draft: Draft, first: int, last: int) 
         raise EntryChanged
     return [
         Part(text=text, at=at, start=begin, end=stop, words=words.split())
-        for _, at, begin, stop, text, words in found
+        for at, begin, stop, text, words in found
     ]
 
 
@@ -280,11 +280,19 @@ def _remove_some(connection: sqlite3.Connection, before: int) -> bool | None:
     first, last = _range(number)
     (end,) = connection.execute(sql["last_passage"], (first, last)).fetchone()
     start = first if end is None else max(first, end - _AT_ONCE + 1)
+    for row in connection.execute(sql["indexed"], (start, last)).fetchall():
+        connection.execute(sql["unindex_passage"], (row[0], indexed_by(row)))
     connection.execute(sql["delete_passages"], (start, last))
-    connection.execute(sql["delete_passage_words"], (start, last))
     if start == first:
         connection.execute(sql["delete_entry"], (number,))
     return start == first
+
+
+def indexed_by(row: rows.Row) -> str:
+    """What a passage is indexed by, as the statement `indexed` tells it."""
+    number, words, account_id, facets, heading = row
+    is_first = number == number >> 20 << 20
+    return Index(account_id).row(facets, heading.split(), words.split(), is_first=is_first)
 
 
 def _range(version: int) -> tuple[int, int]:

@@ -1,18 +1,24 @@
 -- name: add_entry
 INSERT INTO entry (id, account_id, state, begun_at, type, title, format, domain, tags, confidence,
-                   source, facets, passages, characters, created_at, updated_at)
-VALUES (?, ?, 'draft', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+                   source, facets, heading, passages, characters, created_at, updated_at)
+VALUES (?, ?, 'draft', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: add_passage
-INSERT INTO passage (number, at, start, stop, text) VALUES (?, ?, ?, ?, ?);
+INSERT INTO passage (number, at, start, stop, text, words) VALUES (?, ?, ?, ?, ?, ?);
 
--- name: add_passage_words
-INSERT INTO passage_text (rowid, scope, title, tags, text) VALUES (?, ?, ?, ?, ?);
+-- name: index_passage
+INSERT INTO passage_text (rowid, words) VALUES (?, ?);
+
+-- name: unindex_passage
+INSERT INTO passage_text (passage_text, rowid, words) VALUES ('delete', ?, ?);
+
+-- name: indexed
+SELECT p.number, p.words, e.account_id, e.facets, e.heading
+FROM passage p JOIN entry e ON e.number = p.number >> 20
+WHERE p.number BETWEEN ?1 AND ?2;
 
 -- name: some_passages
-SELECT p.number, p.at, p.start, p.stop, p.text, t.text
-FROM passage p JOIN passage_text t ON t.rowid = p.number
-WHERE p.number BETWEEN ?1 AND ?2 ORDER BY p.number;
+SELECT at, start, stop, text, words FROM passage WHERE number BETWEEN ?1 AND ?2 ORDER BY number;
 
 -- name: set_state
 UPDATE entry SET state = ?2, begun_at = ?3 WHERE number = ?1;
@@ -25,9 +31,6 @@ DELETE FROM entry WHERE number = ?;
 
 -- name: delete_passages
 DELETE FROM passage WHERE number BETWEEN ?1 AND ?2;
-
--- name: delete_passage_words
-DELETE FROM passage_text WHERE rowid BETWEEN ?1 AND ?2;
 
 -- name: last_passage
 SELECT max(number) FROM passage WHERE number BETWEEN ?1 AND ?2;
@@ -84,14 +87,14 @@ SELECT rowid FROM passage_text WHERE passage_text MATCH ?1 ORDER BY rowid DESC L
 SELECT count(*) FROM (
     SELECT DISTINCT n >> 20 AS number FROM (
         SELECT rowid AS n FROM passage_text WHERE passage_text MATCH ?1 LIMIT ?2)
-) found JOIN entry e ON e.number = found.number
+) found CROSS JOIN entry e ON e.number = found.number
 WHERE e.account_id = ?3 AND e.state = 'ready' AND e.confidence >= ?4;
 
 -- name: candidates
-SELECT t.rowid, t.title, t.tags, t.text
-FROM passage_text t JOIN entry e ON e.number = t.rowid >> 20
-WHERE t.rowid IN (SELECT value FROM json_each(?1))
-    AND e.account_id = ?2 AND e.state = 'ready' AND e.confidence >= ?3;
+SELECT p.number, p.words, e.heading
+FROM json_each(?1) wanted CROSS JOIN passage p ON p.number = wanted.value
+    CROSS JOIN entry e ON e.number = p.number >> 20
+WHERE e.account_id = ?2 AND e.state = 'ready' AND e.confidence >= ?3;
 
 -- name: found
 SELECT e.id, e.account_id, e.type, e.title, e.format, e.domain, e.tags, e.confidence, e.source,

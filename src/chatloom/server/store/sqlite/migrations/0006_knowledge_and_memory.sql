@@ -16,6 +16,7 @@ CREATE TABLE entry (
     confidence REAL NOT NULL,
     source     TEXT,
     facets     TEXT NOT NULL,                      -- what filters ask for, as words with blanks between
+    heading    TEXT NOT NULL,                      -- the forms of the words of title and tags, a line each
     passages   INTEGER NOT NULL,
     characters INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
@@ -31,13 +32,12 @@ CREATE TABLE passage (
     at     INTEGER NOT NULL,    -- where in the entry's text this text begins
     start  INTEGER NOT NULL,    -- where in the entry's text the passage is, without what is blank around it
     stop   INTEGER NOT NULL,
-    text   TEXT NOT NULL
+    text   TEXT NOT NULL,
+    words  TEXT NOT NULL        -- their forms (`knowledge/words.py`), in order
 ) STRICT;
 
--- The forms of words (`knowledge/words.py`), which are letters and digits alone. What stands in
--- `scope` begins with a sign that no form has: account, facets, and where words stand that weigh more.
-CREATE VIRTUAL TABLE passage_text USING fts5 (
-    scope, title, tags, text, tokenize = 'ascii', detail = none, columnsize = 0);
+-- What passages are found by (`sqlite/indexing.py`); it can be made again of what stands above.
+CREATE VIRTUAL TABLE passage_text USING fts5 (words, content = '', tokenize = 'ascii', detail = none);
 
 CREATE TABLE knowledge (
     account_id TEXT PRIMARY KEY,
