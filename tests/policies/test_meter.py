@@ -152,8 +152,8 @@ def test_tokens_are_read_in_whatever_shape(usage: JSON, expected: Tokens) -> Non
 @pytest.mark.parametrize("place", ["data", "metadata"])
 def test_tokens_are_found_where_services_tell_of_an_answer(place: str) -> None:
     usage: JSON = {"promptTokens": 3, "completionTokens": 4}
-    answer = answering(**{place: {"usage": usage}})
-    assert measured(asking(), answer).end.tokens == Tokens(3, 4)
+    told: dict[str, JSON] = {place: {"usage": usage}}
+    assert measured(asking(), answering(**told)).end.tokens == Tokens(3, 4)
 
 
 STOPPED: JSON = {"finish_reason": "stop", "message": {}}
