@@ -38,7 +38,7 @@ def test_a_conversation_is_forked_elsewhere_and_merged_here(live: Live) -> None:
 
         branches = {one["id"]: one for one in routes.branches.list(conversation)}
         forked = branches[str(place["branch_id"])]
-        assert forked["forkPointMessageId"] == first["message"]["id"]
+        assert forked.get("forkPointMessageId") == first["message"]["id"]
         assert [one["content"] for one in routes.branches.get_messages(conversation, forked["id"])][
             -2:
         ] == ["In one word?", text]
@@ -46,7 +46,7 @@ def test_a_conversation_is_forked_elsewhere_and_merged_here(live: Live) -> None:
         merged = routes.branches.merge(conversation, forked["id"])
         assert merged["id"] == main
         told = routes.messages.list(conversation)
-        assert told[-1]["mergedMessageIds"][-1] == place["message_id"]
+        assert told[-1].get("mergedMessageIds", [])[-1] == place["message_id"]
 
         # What was merged in is told to whoever goes on, on any wire.
         with OpenAI(base_url=f"{live.url}/v1", api_key=KEY) as client:
@@ -57,7 +57,7 @@ def test_a_conversation_is_forked_elsewhere_and_merged_here(live: Live) -> None:
             )
         last = routes.messages.list(conversation)[-1]
         assert last["id"] == (answer.metadata or {})["message_id"]
-        assert last["metadata"]["context_message_count"] == 6
+        assert last.get("metadata", {}).get("context_message_count") == 6
 
 
 def test_a_tree_has_all_of_it(live: Live) -> None:
@@ -74,5 +74,6 @@ def test_a_tree_has_all_of_it(live: Live) -> None:
     (answer,) = question["children"]
     (other,) = answer["children"]
     assert [question["content"], other["content"]] == ["One?", "Two?"]
-    assert other["branchInfo"] is not None
-    assert other["branchInfo"]["title"] == "aside"
+    branch = other.get("branchInfo")
+    assert branch is not None
+    assert branch["title"] == "aside"

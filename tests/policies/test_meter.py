@@ -149,6 +149,13 @@ def test_tokens_are_read_in_whatever_shape(usage: JSON, expected: Tokens) -> Non
     assert measured(asking(), answering(usage=usage)).end.tokens == expected
 
 
+@pytest.mark.parametrize("place", ["data", "metadata"])
+def test_tokens_are_found_where_services_tell_of_an_answer(place: str) -> None:
+    usage: JSON = {"promptTokens": 3, "completionTokens": 4}
+    told: dict[str, JSON] = {place: {"usage": usage}}
+    assert measured(asking(), answering(**told)).end.tokens == Tokens(3, 4)
+
+
 STOPPED: JSON = {"finish_reason": "stop", "message": {}}
 CUT: JSON = {"finish_reason": "length"}
 
@@ -162,6 +169,13 @@ CUT: JSON = {"finish_reason": "length"}
         (answering(model="m", choices="none"), (None, "m", ())),
         (answering(id=None, model=5, choices=[CUT, None]), (None, None, ())),
         (answering(choices=[{"finish_reason": 5}]), (None, None, ())),
+        (answering(data={"model": "m", "usage": {}}), (None, "m", ())),
+        (
+            answering(metadata={"messageId": "c1", "model": "m", "finishReason": "stop"}),
+            ("c1", "m", ("stop",)),
+        ),
+        (answering(model="m", usage={}, metadata={"model": "other"}), (None, "m", ())),
+        (answering(data=[{"model": "m"}], metadata="none"), (None, None, ())),
     ],
 )
 def test_an_answer_tells_who_gave_it_and_why_it_ended(

@@ -176,11 +176,30 @@ class _TellingChoice(_Choice):
     text: JSON = None
 
 
+class _Within(msgspec.Struct, rename="camel"):
+    """What some services tell of an answer under ``data`` or ``metadata``."""
+
+    model: JSON = None
+    usage: JSON = None
+    message_id: JSON = None
+    finish_reason: JSON = None
+
+
 class _Bare(msgspec.Struct):
     id: JSON = None
     model: JSON = None
     usage: JSON = None
     stop_reason: JSON = None
+    data: msgspec.Raw = msgspec.Raw()
+    metadata: msgspec.Raw = msgspec.Raw()
+
+    def __post_init__(self) -> None:
+        """Take what is told within, where it is not told here."""
+        for told in (self.data, self.metadata):
+            if self.usage is None and bytes(told).startswith(b"{"):
+                within = _decode_within(told)
+                self.id, self.model = self.id or within.message_id, self.model or within.model
+                self.usage, self.stop_reason = within.usage, within.finish_reason
 
 
 class _Answer(_Bare):
@@ -192,6 +211,7 @@ class _TellingAnswer(_Bare):
     content: JSON = None
 
 
+_decode_within = msgspec.json.Decoder(_Within).decode
 _decode_bare = msgspec.json.Decoder(_Bare).decode
 _decode_answer = msgspec.json.Decoder(_Answer).decode
 _decode_telling = msgspec.json.Decoder(_TellingAnswer).decode

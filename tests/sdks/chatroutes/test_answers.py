@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from chatloom.core.http import UNREADABLE
 from chatroutes import UnreadableAnswerError
 from chatroutes.answers import checkpoint, conversations, exchange, held, listed, suggestions
-from sdks.chatroutes.both import Call, Reply, enveloped, outcome
+from sdks.chatroutes.both import enveloped, outcome
+from support.twins import Call, Reply
 
 GET: Call = lambda client: client.conversations.get("c1")  # noqa: E731 - reads best in place
 DELETE: Call = lambda client: client.messages.delete("m1")  # noqa: E731

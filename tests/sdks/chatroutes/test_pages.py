@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatroutes.trees import grafted, page, walked, whole
-from sdks.chatroutes.both import Call, enveloped, outcome
+from sdks.chatroutes.both import enveloped, outcome
+from support.twins import Call
 
 
 def ids(found: Any) -> list[str]:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from chatloom.core.raw import Raw
-from sdks.chatroutes.both import Call, Reply, enveloped, outcome
+from sdks.chatroutes.both import enveloped, outcome
+from support.twins import Call, Reply
 
 CONVERSATION = {"id": "c1", "userId": "u", "title": "T", "createdAt": "x", "updatedAt": "x"}
 MESSAGE = {"id": "m1", "conversationId": "c1", "role": "user", "content": "hi", "createdAt": "x"}

@@ -20,7 +20,8 @@ from chatserver_sdk import (
     UnreadableAnswerError,
 )
 from chatserver_sdk.models.platform import admins_from_dict
-from support.twins import Call, Reply, outcome
+from sdks.chatserver.both import outcome
+from support.twins import Call, Reply
 
 PLATFORM = "/api/v1/platform"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -157,7 +158,7 @@ ADDITIONS: list[tuple[Call, object]] = [
 
 @pytest.mark.parametrize(("call", "body"), ADDITIONS)
 def test_an_administrator_is_added(call: Call, body: Any) -> None:
-    created = Reply(b"201 Created", b'{"status": "success", "email": "a@b.c", "id": 1}')
+    created = Reply(b'{"status": "success", "email": "a@b.c", "id": 1}', b"201 Created")
     done = outcome(call, created)
     assert (done.targets, done.bodies) == ([f"POST {PLATFORM}/admins"], [body])
     assert done.answer == AdminResponse("success", "a@b.c", {"id": 1})
@@ -189,7 +190,7 @@ def test_what_can_be_no_address_is_not_removed(email: str) -> None:
 
 
 def test_an_unknown_address_is_an_error_of_an_older_server() -> None:
-    failed = Reply(b"500 Internal Server Error", b"failed to remove admin\n")
+    failed = Reply(b"failed to remove admin\n", b"500 Internal Server Error")
     error = outcome(lambda client: client.remove_admin("a@b.c"), failed).answer
     assert (type(error), error.message) == (InternalServerError, "failed to remove admin")
 
@@ -207,7 +208,7 @@ CALLS: list[Call] = [
 @pytest.mark.parametrize("call", CALLS, ids=["stats", "list", "add", "remove", "log", "iter"])
 def test_who_is_no_administrator_may_not(call: Call) -> None:
     body = b'{"error": {"message": "admins only", "code": "forbidden"}}'
-    error = outcome(call, Reply(b"403 Forbidden", body)).answer
+    error = outcome(call, Reply(body, b"403 Forbidden")).answer
     assert (type(error), error.message) == (ForbiddenError, "admins only")
 
 

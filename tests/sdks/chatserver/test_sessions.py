@@ -24,8 +24,9 @@ from chatserver_sdk import (
     UnreadableAnswerError,
 )
 from chatserver_sdk.completions import ChatServer
+from sdks.chatserver.both import outcome
 from support.scripted import Scripted
-from support.twins import Call, Reply, outcome
+from support.twins import Call, Reply
 
 USER = "00000000-0000-0000-0000-000000000001"
 ID = "0195d6f2-7c11-7000-8000-000000000001"
@@ -180,7 +181,7 @@ def test_going_through_sessions_raises_where_a_page_is_refused() -> None:
     done = outcome(
         lambda client: client.iter_sessions("u").collect(),
         listed("a", has_more=True),
-        Reply(b"404 Not Found", b'{"error": {"message": "gone"}}'),
+        Reply(b'{"error": {"message": "gone"}}', b"404 Not Found"),
     )
     assert isinstance(done.answer, NotFoundError)
 
@@ -289,7 +290,7 @@ def test_what_can_be_no_id_is_not_asked_for(session_id: str) -> None:
 
 
 def test_a_server_without_sessions_is_told_apart() -> None:
-    missing = Reply(b"404 Not Found", b"404 page not found\n")
+    missing = Reply(b"404 page not found\n", b"404 Not Found")
     error = outcome(lambda client: client.list_sessions("u"), missing).answer
     assert (type(error), error.status_code) == (NotFoundError, 404)
     assert "404 page not found" in error.message

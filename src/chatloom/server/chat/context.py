@@ -36,6 +36,13 @@ _FEW, _FURTHER = 50, 4
 """Messages that are read first besides those sure to be told; and how many times more then."""
 
 
+async def others_of(store: Store, node: Node) -> list[str]:
+    """A merge node's second parent, and what it brings in or sums up; empty for all others."""
+    if node.message.name not in {MERGED, SUMMARY}:
+        return []
+    return await store.others(node.conversation_id, node.id)
+
+
 class Context(msgspec.Struct, frozen=True, omit_defaults=True):
     """How much of a conversation a model was told, as it is kept with the turn."""
 
@@ -169,7 +176,7 @@ async def _lines(store: Store, account_id: str, path: Sequence[Node]) -> list[_L
             continue
         brought = [node]
         if node.message.name == MERGED:
-            others = await store.others(node.conversation_id, node.id)
+            others = await others_of(store, node)
             brought = await store.nodes(account_id, others[1:]) if others else [node]
         lines += [
             _Line(await _said(store, one), node.depth) for one in brought if one.deleted_at is None
@@ -180,7 +187,7 @@ async def _lines(store: Store, account_id: str, path: Sequence[Node]) -> list[_L
 async def _said(store: Store, node: Node) -> Message:
     """What a message says to a model, to which a summary's name means nothing."""
     message = node.message
-    if message.name == SUMMARY and await store.others(node.conversation_id, node.id):
+    if message.name == SUMMARY and await others_of(store, node):
         return Message(role="system", content=message.content)
     return message
 

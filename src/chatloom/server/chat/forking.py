@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from chatloom.server.chat.context import MERGED, SUMMARY
+from chatloom.server.chat.context import others_of
 from chatloom.server.chat.tree import node_hash
 from chatloom.server.ids import milliseconds, new_id
 from chatloom.server.refusal import Refusal, not_found
@@ -66,9 +66,13 @@ async def _made(store: Store, conversation: Conversation, id: str) -> Branch:
 async def message_in(store: Store, conversation: Conversation, id: str) -> Node:
     """A message of *conversation* that is there to be read. Raises `Refusal`."""
     node = await store.node(conversation.account_id, id)
-    if node is None or node.conversation_id != conversation.id or node.deleted_at is not None:
-        raise not_found("message")
-    if not await store.keeps(node):
+    is_in = node is not None and node.conversation_id == conversation.id
+    return await readable(store, node if is_in else None)
+
+
+async def readable(store: Store, node: Node | None) -> Node:
+    """*node*, if it is there, neither deleted nor on a path that is. Raises `Refusal`."""
+    if node is None or node.deleted_at is not None or not await store.keeps(node):
         raise not_found("message")
     return node
 
@@ -85,8 +89,7 @@ async def say_otherwise(
     branch = await store.branch(node.conversation_id, node.branch_id or "")
     if branch is None or branch.deleted_at is not None:
         raise _conflict("the message's own branch is deleted; fork it instead", "branch_deleted")
-    is_marked = node.message.name in {MERGED, SUMMARY}
-    if is_marked and await store.others(node.conversation_id, node.id):
+    if await others_of(store, node):
         raise _conflict("a merge cannot be said otherwise", "is_merge")
     # What tools found follows the old one, and what only a provider reads was about it.
     message = msgspec.structs.replace(

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from chatloom.server.chat.context import MERGED, SUMMARY
+from chatloom.server.chat.context import MERGED, SUMMARY, others_of
 from chatloom.server.chat.message import Message
 from chatloom.server.chat.tree import node_hash
 from chatloom.server.ids import milliseconds, new_id
@@ -166,8 +166,7 @@ async def _hold(
     """Note *nodes*, and what merge nodes among them bring in or sum up, in *held*."""
     for node in nodes:
         held.setdefault(node.id, by)
-        if node.message.name in {MERGED, SUMMARY}:
-            others = await store.others(conversation.id, node.id)
+        if others := await others_of(store, node):
             brought = await store.nodes(conversation.account_id, others[1:])
             await _hold(store, conversation, held, brought, by or node.id)
 
@@ -205,7 +204,7 @@ async def _flat(store: Store, conversation: Conversation, nodes: Sequence[Node])
     for node in nodes:
         others: list[str] = []
         if node.message.name == MERGED:
-            others = await store.others(conversation.id, node.id)
+            others = await others_of(store, node)
         flat += await store.nodes(conversation.account_id, others[1:]) if others else [node]
     return [node for node in flat if node.deleted_at is None]
 

@@ -15,6 +15,7 @@ import msgspec
 
 from chatloom.server.chat.ask import Ask
 from chatloom.server.chat.context import Context, told_behind
+from chatloom.server.chat.forking import message_in
 from chatloom.server.chat.message import Message
 from chatloom.server.chat.tree import is_history, path_hashes
 from chatloom.server.ids import is_id, new_id
@@ -112,7 +113,7 @@ async def _named(
         raise not_found("branch")
     head = branch.head_id
     if ask.parent_id is not None and ask.parent_id != head:
-        node = await _message(store, ask, conversation)
+        node = await message_in(store, conversation, ask.parent_id)
         if ask.branch_id is not None and not await _is_on(store, branch, node):
             raise invalid("the message is not on the branch named", param="parent_message_id")
         return node, await store.branch_at(conversation.id, node.id)
@@ -124,18 +125,8 @@ async def _named(
             repeatable=False,
         )
     if ask.parent_id is not None:
-        return await _message(store, ask, conversation), branch
+        return await message_in(store, conversation, ask.parent_id), branch
     return await store.node(ask.account_id, head) if head is not None else None, branch
-
-
-async def _message(store: Store, ask: Ask, conversation: Conversation) -> Node:
-    """The message that is named to go on from. Raises `Refusal`."""
-    node = await store.node(ask.account_id, ask.parent_id or "")
-    if node is None or node.conversation_id != conversation.id or node.deleted_at is not None:
-        raise not_found("message")
-    if not await store.keeps(node):
-        raise not_found("message")
-    return node
 
 
 async def _is_on(store: Store, branch: Branch, node: Node) -> bool:
@@ -148,22 +139,7 @@ async def _along_history(store: Store, ask: Ask, conversation: Conversation | No
     if conversation is not None and (ask.branch_id or ask.parent_id):
         await _named(store, ask, conversation)  # must be there; the history itself says where to go
     named = conversation.id if conversation else None
-    hashes = path_hashes(ask.messages)
-
-    async def known(length: int) -> Node | None:
-        return await store.find_node(ask.account_id, named, ask.end_user, hashes[length - 1])
-
-    # Where one node is known all before it are, so the last known one is searched for by halves.
-    # Most often it is the answer to the question before.
-    parent, lowest, highest = None, 0, len(hashes)
-    length = highest - 1
-    while lowest < highest:
-        node = await known(length) if length else None
-        if node is None and length:
-            highest = length - 1
-        else:
-            parent, lowest = node or parent, length
-        length = (lowest + highest + 1) // 2
+    parent, known = await _last_known(store, ask, named)
     if conversation is None and (parent is None or not parent.answered):
         # Nothing of it was said here: an example that many prompts begin with, not a talk.
         return _beginning(ask.messages)
@@ -174,10 +150,33 @@ async def _along_history(store: Store, ask: Ask, conversation: Conversation | No
         conversation_id=id,
         branch_id=branch.id if branch else None,
         parent=parent,
-        before=ask.messages[:lowest],
-        new=ask.messages[lowest:],
-        context=Context(messages=lowest),
+        before=ask.messages[:known],
+        new=ask.messages[known:],
+        context=Context(messages=known),
     )
+
+
+async def _last_known(
+    store: Store, ask: Ask, conversation_id: str | None
+) -> tuple[Node | None, int]:
+    """The last message of a history that is stored, and how many there are up to it.
+
+    Where one is known all before it are, so it is searched for by halves.
+    """
+    hashes = path_hashes(ask.messages)
+    last, lowest, highest = None, 0, len(hashes)
+    length = highest - 1  # most often it is the answer to the question before
+    while lowest < highest:
+        node: Node | None = None
+        if length:
+            hash = hashes[length - 1]
+            node = await store.find_node(ask.account_id, conversation_id, ask.end_user, hash)
+        if node is None and length:
+            highest = length - 1
+        else:
+            last, lowest = node or last, length
+        length = (lowest + highest + 1) // 2
+    return last, lowest
 
 
 def _beginning(messages: list[Message]) -> Place:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Generator
+from contextlib import contextmanager
 
 import msgspec
 from msgspec.structs import replace
@@ -10,9 +12,9 @@ from msgspec.structs import replace
 from chatloom.server.call import Call
 from chatloom.server.chat.ask import Ask
 from chatloom.server.ids import milliseconds
-from chatloom.server.refusal import invalid
+from chatloom.server.refusal import invalid, key_reused
 from chatloom.server.store.contract import Repetition
-from chatloom.server.store.trees import Repeatable
+from chatloom.server.store.trees import KeyReused, Repeatable
 
 HEADER = "idempotency-key"
 LONGEST_KEY = 255
@@ -59,6 +61,15 @@ def repeatable_making(call: Call, wanted: object) -> Repeatable | None:
         body_digest=hashlib.sha256(_sorted([call.scope["path"], wanted])).digest(),
         expires_at=milliseconds() + _KNOWN_MILLISECONDS,
     )
+
+
+@contextmanager
+def refusing_reuse() -> Generator[None]:
+    """Refuse what is made with the idempotency key of another request. Raises `Refusal`."""
+    try:
+        yield
+    except KeyReused:
+        raise key_reused() from None
 
 
 def _checked_key(call: Call) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatloom.server.call import Call
+from chatloom.server.chat.forking import readable
 from chatloom.server.identity.powers import may_see
 from chatloom.server.ids import is_id
 from chatloom.server.refusal import not_found
@@ -45,9 +46,8 @@ async def branch_named(call: Call, conversation: Conversation, id: str | None) -
 async def message_of(call: Call) -> Node:
     """The message that the address names, if it is there to be read. Raises `Refusal`."""
     store, id = call.services.store, call.parts["message_id"].lower()
-    node = await store.node(call.key.account_id, id) if is_id(id) else None
-    if node is None or node.deleted_at is not None or not await store.keeps(node):
-        raise not_found("message")
+    found = await store.node(call.key.account_id, id) if is_id(id) else None
+    node = await readable(store, found)
     conversation = await store.conversation(call.key.account_id, node.conversation_id)
     if conversation is None or not may_see(call.key, conversation.end_user):
         raise not_found("message")

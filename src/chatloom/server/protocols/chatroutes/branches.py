@@ -12,12 +12,12 @@ from chatloom.server.protocols.asking import ask_apart
 from chatloom.server.protocols.chatroutes.access import branch_named, branch_of, conversation_of
 from chatloom.server.protocols.chatroutes.pages import page_of_branches
 from chatloom.server.protocols.chatroutes.spelling import branch_told, messages_told, model_of
-from chatloom.server.protocols.repeats import repeatable_making
+from chatloom.server.protocols.repeats import refusing_reuse, repeatable_making
 from chatloom.server.protocols.voice import ERRORS
-from chatloom.server.refusal import Refusal, invalid, key_reused, not_found
+from chatloom.server.refusal import Refusal, invalid, not_found
 from chatloom.server.routes import Route
-from chatloom.server.store.contract import Branch, Node
-from chatloom.server.store.trees import KeyReused, Taken
+from chatloom.server.store.contract import Branch, Conversation, Node
+from chatloom.server.store.trees import Taken
 from chatloom.wire import chatroutes as wire
 from chatloom.wire.chatloom import Money
 
@@ -50,7 +50,7 @@ async def fork_conversation(call: Call) -> Reply:
 
 
 async def _forked(call: Call, wanted: wire.NewBranch | wire.Fork, at: str | None) -> Reply:
-    try:
+    with refusing_reuse():
         branch = await forking.fork(
             call.services.store,
             await conversation_of(call),
@@ -60,8 +60,6 @@ async def _forked(call: Call, wanted: wire.NewBranch | wire.Fork, at: str | None
             context_mode=wanted.context_mode,
             by=repeatable_making(call, wanted),
         )
-    except KeyReused:
-        raise key_reused() from None
     held = wire.HoldingBranch(branch=branch_told(branch))
     return json_reply(wire.Answer(data=held), 201)
 
@@ -110,15 +108,36 @@ async def merge_branch(call: Call) -> Reply:
     """Answer ``POST /api/v1/conversations/{conversation_id}/branches/{branch_id}/merge``."""
     wanted = await call.read(wire.Merge)
     conversation = await conversation_of(call)
-    picked = [id.lower() for id in wanted.message_ids] if wanted.message_ids else None
-
     headers: list[tuple[bytes, bytes]] = []
+    done = await merging.merge(
+        call.services.store,
+        conversation,
+        call.parts["branch_id"].lower(),
+        target_id=wanted.target_branch_id.lower() if wanted.target_branch_id else None,
+        strategy=wanted.strategy,
+        picked=[id.lower() for id in wanted.message_ids] if wanted.message_ids else None,
+        summarize=_summarizing(call, conversation, wanted.model, headers),
+    )
+    told = _merge_told(done, wanted.strategy)
+    held = wire.HoldingBranch(branch=branch_told(done.target), merge=told)
+    reply = json_reply(wire.Answer(data=held))
+    reply.headers += headers
+    return reply
+
+
+def _summarizing(
+    call: Call,
+    conversation: Conversation,
+    model: str | None,
+    headers: list[tuple[bytes, bytes]],
+) -> merging.Summarize:
+    """Have a model sum up what is merged; what its turn tells in headers is added to *headers*."""
 
     async def summarize(source: Branch, target: Branch, nodes: Sequence[Node]) -> merging.Summary:
         turn, told = await ask_apart(
             call,
             request_for_summary([node.message for node in nodes]),
-            model=wanted.model or model_of(conversation),
+            model=model or model_of(conversation),
             conversation_id=conversation.id,
             branch_id=target.id,
         )
@@ -126,17 +145,12 @@ async def merge_branch(call: Call) -> Reply:
         tokens = turn.usage.completion_tokens if turn.usage is not None else None
         return merging.Summary(turn.answer.text, turn.id, tokens)
 
-    done = await merging.merge(
-        call.services.store,
-        conversation,
-        call.parts["branch_id"].lower(),
-        target_id=wanted.target_branch_id.lower() if wanted.target_branch_id else None,
-        strategy=wanted.strategy,
-        picked=picked,
-        summarize=summarize,
-    )
-    told = wire.MergeInfo(
-        strategy=wanted.strategy,
+    return summarize
+
+
+def _merge_told(done: merging.Merged, strategy: merging.Strategy) -> wire.MergeInfo:
+    return wire.MergeInfo(
+        strategy=strategy,
         fast_forward=done.node is None,
         message_id=done.node.id if done.node is not None else None,
         message_ids=list(done.brought),
@@ -144,10 +158,6 @@ async def merge_branch(call: Call) -> Reply:
         target_branch_id=done.target.id,
         repeated=done.repeated,
     )
-    held = wire.HoldingBranch(branch=branch_told(done.target), merge=told)
-    reply = json_reply(wire.Answer(data=held))
-    reply.headers += headers
-    return reply
 
 
 async def compare_branches(call: Call) -> Reply:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from chatloom.server.call import Call, Reply, json_reply
@@ -12,10 +14,11 @@ from chatloom.server.protocols.chatroutes.access import branch_named, conversati
 from chatloom.server.protocols.chatroutes.pages import page_of_branches, page_of_messages
 from chatloom.server.protocols.chatroutes.spelling import DEFAULT_MODEL, conversation_told
 from chatloom.server.protocols.envelopes import unknown_model
-from chatloom.server.protocols.repeats import repeatable_making
-from chatloom.server.refusal import key_reused, not_found
+from chatloom.server.protocols.repeats import refusing_reuse, repeatable_making
+from chatloom.server.refusal import not_found
 from chatloom.server.routes import Route
-from chatloom.server.store.trees import Defaults, KeyReused, NewConversation
+from chatloom.server.store.contract import Conversation
+from chatloom.server.store.trees import Defaults, NewConversation
 from chatloom.wire import chatroutes as wire
 
 
@@ -34,11 +37,9 @@ async def create_conversation(call: Call) -> Reply:
         main_branch_id=new_id(),
         now=milliseconds(),
     )
-    try:
-        by = repeatable_making(call, wanted)
+    by = repeatable_making(call, wanted)
+    with refusing_reuse():
         id = await call.services.store.add_conversation(new, by)
-    except KeyReused:
-        raise key_reused() from None
     return await _told(call, id, status=201)
 
 
@@ -53,6 +54,12 @@ async def list_conversations(call: Call) -> Reply:
     )
     if asked.filter == "shared":
         found, total = [], 0
+    return json_reply(_page_told(found, total, asked))
+
+
+def _page_told(
+    found: Sequence[Conversation], total: int, asked: wire.ConversationPage
+) -> wire.ConversationList:
     page = wire.Conversations(
         conversations=[conversation_told(one) for one in found],
         total=total,
@@ -60,15 +67,13 @@ async def list_conversations(call: Call) -> Reply:
         limit=asked.limit,
         has_next=asked.page * asked.limit < total,
     )
-    return json_reply(
-        wire.ConversationList(
-            conversations=page.conversations,
-            total=page.total,
-            page=page.page,
-            limit=page.limit,
-            has_next=page.has_next,
-            data=page,
-        )
+    return wire.ConversationList(
+        conversations=page.conversations,
+        total=page.total,
+        page=page.page,
+        limit=page.limit,
+        has_next=page.has_next,
+        data=page,
     )
 
 

@@ -21,12 +21,11 @@ from chatloom.server.protocols.chatroutes.access import (
 from chatloom.server.protocols.chatroutes.pages import page_of_messages
 from chatloom.server.protocols.chatroutes.spelling import branch_told, messages_told, model_of
 from chatloom.server.protocols.chatroutes.telling import PROTOCOL, VOICE
-from chatloom.server.protocols.repeats import attempt_key, repeatable_making
+from chatloom.server.protocols.repeats import attempt_key, refusing_reuse, repeatable_making
 from chatloom.server.protocols.voice import ERRORS, answer
-from chatloom.server.refusal import invalid, key_reused, not_found
+from chatloom.server.refusal import invalid, not_found
 from chatloom.server.routes import Route
 from chatloom.server.store.contract import Branch
-from chatloom.server.store.trees import KeyReused
 from chatloom.wire import chatroutes as wire
 
 T = TypeVar("T")
@@ -110,10 +109,8 @@ async def change_message(call: Call) -> Reply:
     wanted = await call.read(wire.MessageChange)
     node, store = await message_of(call), call.services.store
     by, account = repeatable_making(call, wanted), call.key.account_id
-    try:
+    with refusing_reuse():
         said, kept_id = await say_otherwise(store, account, node, wanted.content, by)
-    except KeyReused:
-        raise key_reused() from None
     (message,) = await messages_told(store, [said])
     kept = await store.branch(said.conversation_id, kept_id)
     assert kept is not None

@@ -22,10 +22,8 @@ _SNIPPET = 80
 async def search(call: Call) -> Reply:
     """Answer ``GET /api/v1/conversations/search``."""
     asked = call.read_query(wire.SearchQuery)
-    terms = _TERM.findall(asked.q.replace("\0", " "))
-    words = [phrase or word for phrase, word in terms]
-    sought = [_sought(one) for one in words if _SAYING.search(one)]
-    if not sought:
+    words = _words(asked.q)
+    if not words:
         raise invalid("there is no word to look for", param="q")
     within = None
     if asked.conversation_id is not None:
@@ -35,16 +33,15 @@ async def search(call: Call) -> Reply:
     await store.index_words()
     found = await store.search(
         call.key.account_id,
-        " AND ".join(sought),
+        " AND ".join(map(_sought, words)),
         end_user=end_user_of(call.key, None),
         conversation_id=within,
         before=before,
         limit=asked.limit + 1,
     )
     some, goes_on = found[: asked.limit], len(found) > asked.limit
-    first = next(one for one in words if _SAYING.search(one)).rstrip("*")
     told = wire.Hits(
-        hits=[_hit(one, first) for one in some],
+        hits=[_hit(one, words[0].rstrip("*")) for one in some],
         has_next=goes_on,
         next_cursor=cursor_of(BehindHit(some[-1].position)) if goes_on else None,
     )
@@ -53,6 +50,12 @@ async def search(call: Call) -> Reply:
 
 _TERM = re.compile(r'"([^"]+)"|([^\s"]+)')
 _SAYING = re.compile(r"\w")
+
+
+def _words(text: str) -> list[str]:
+    """The words, and phrases in quotes, that say something."""
+    terms = _TERM.findall(text.replace("\0", " "))
+    return [one for phrase, word in terms if _SAYING.search(one := phrase or word)]
 
 
 def _sought(word: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import UNSET, UnsetType
 
-from chatloom.server.chat.context import MERGED, SUMMARY
+from chatloom.server.chat.context import others_of
 from chatloom.server.chat.opening import read_terms
 from chatloom.server.models.driver import Usage
 from chatloom.server.protocols.moments import iso
@@ -16,7 +16,7 @@ from chatloom.wire import chatroutes as wire
 from chatloom.wire.chatloom import Money
 
 DEFAULT_MODEL = "gpt-5"
-"""Whom a conversation asks that names no model, as ChatRoutes has it."""
+"""Who is asked where none is named, as ChatRoutes has it; with ``--dev`` an offline model."""
 
 _FINISHED: Mapping[str, str] = {
     "complete": "stop",
@@ -98,13 +98,6 @@ async def messages_told(store: Store, nodes: Sequence[Node]) -> list[wire.Messag
         others = await others_of(store, node)
         told.append(message_told(node, making, others))
     return told
-
-
-async def others_of(store: Store, node: Node) -> list[str]:
-    """What a merge node stands for; empty for any other."""
-    if node.message.name not in {MERGED, SUMMARY}:
-        return []
-    return await store.others(node.conversation_id, node.id)
 
 
 def message_told(

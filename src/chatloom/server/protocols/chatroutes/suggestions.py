@@ -15,13 +15,12 @@ from chatloom.server.chat.suggesting.points import Point, chosen
 from chatloom.server.chat.telling import Telling
 from chatloom.server.models.registry import UnknownModel
 from chatloom.server.protocols import asking
+from chatloom.server.protocols.chatroutes.spelling import DEFAULT_MODEL
 from chatloom.server.protocols.repeats import attempt_key
 from chatloom.server.protocols.voice import ERRORS, Voice, answer
 from chatloom.server.routes import Route
 from chatloom.wire import chatroutes as wire
 
-DEFAULT_MODEL = "gpt-5"
-"""Asked where a request names none; with ``--dev`` that is an offline model."""
 _LONG = 4_000
 """Characters of a text that is looked at apart, so that nobody else waits for it."""
 

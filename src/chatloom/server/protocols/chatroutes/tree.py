@@ -7,13 +7,10 @@ from collections.abc import Sequence
 from msgspec.structs import asdict
 
 from chatloom.server.call import Call, Reply, json_reply
+from chatloom.server.chat.context import others_of
 from chatloom.server.protocols.chatroutes.access import branch_named, conversation_of
 from chatloom.server.protocols.chatroutes.cursors import InTree
-from chatloom.server.protocols.chatroutes.spelling import (
-    branch_told,
-    conversation_told,
-    others_of,
-)
+from chatloom.server.protocols.chatroutes.spelling import branch_told, conversation_told
 from chatloom.server.protocols.cursors import cursor_of, read_cursor, wrong_cursor
 from chatloom.server.protocols.moments import iso
 from chatloom.server.routes import Route
@@ -28,24 +25,10 @@ async def get_tree(call: Call) -> Reply:
     """Answer ``GET /api/v1/conversations/{conversation_id}/tree``."""
     asked = call.read_query(wire.TreePage)
     conversation, store = await conversation_of(call), call.services.store
-    place = InTree(conversation.id, 0, "")
-    if asked.cursor is not None:
-        place = read_cursor(asked.cursor, InTree)
-        if place.conversation_id != conversation.id:
-            raise wrong_cursor()
-    position, after = place.position, place.branch_id
-    nodes = list[Node]()
-    if position is not None:
-        slice = await store.tree_slice(conversation.id, position, asked.limit)
-        nodes, position = slice.nodes, slice.last
+    place = _place(conversation, asked.cursor)
+    nodes, position = await _nodes(store, place, asked.limit)
     main = await branch_named(call, conversation, None)
-    branches = list[Branch]()
-    if after is not None:
-        found = await store.branches_after(conversation.id, after, asked.limit + 1)
-        if not found and not after:
-            found = [main]  # of a conversation whose first turn still runs
-        branches = found[: asked.limit]
-        after = branches[-1].id if len(found) > asked.limit else None
+    branches, after = await _branches(store, place, asked.limit, main)
     goes_on = position is not None or after is not None
     told = wire.Tree(
         conversation=conversation_told(conversation),
@@ -61,6 +44,37 @@ async def get_tree(call: Call) -> Reply:
         next_cursor=cursor_of(InTree(conversation.id, position, after)) if goes_on else None,
     )
     return json_reply(wire.Answer(data=told))
+
+
+def _place(conversation: Conversation, cursor: str | None) -> InTree:
+    """Where a page begins. Raises `Refusal`."""
+    if cursor is None:
+        return InTree(conversation.id, 0, "")
+    place = read_cursor(cursor, InTree)
+    if place.conversation_id != conversation.id:
+        raise wrong_cursor()
+    return place
+
+
+async def _nodes(store: Store, place: InTree, limit: int) -> tuple[Sequence[Node], int | None]:
+    """The messages of a page, and where they go on."""
+    if place.position is None:
+        return [], None
+    slice = await store.tree_slice(place.conversation_id, place.position, limit)
+    return slice.nodes, slice.last
+
+
+async def _branches(
+    store: Store, place: InTree, limit: int, main: Branch
+) -> tuple[list[Branch], str | None]:
+    """The branches of a page, and behind which one they go on."""
+    if place.branch_id is None:
+        return [], None
+    found = await store.branches_after(place.conversation_id, place.branch_id, limit + 1)
+    if not found and not place.branch_id:
+        found = [main]  # of a conversation whose first turn still runs
+    branches = found[:limit]
+    return branches, branches[-1].id if len(found) > limit else None
 
 
 async def _grown(store: Store, conversation: Conversation, nodes: Sequence[Node]) -> wire.TreeNode:

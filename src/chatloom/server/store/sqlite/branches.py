@@ -99,22 +99,7 @@ class Branches(Opened):
                 return made
             note_made(connection, by, branch.id)
             self._keep(connection, None, branch.conversation_id)
-            connection.execute(
-                statements(_SQL)["add_branch"],
-                (
-                    branch.id,
-                    branch.conversation_id,
-                    branch.name,
-                    branch.head_id,
-                    branch.parent_branch_id,
-                    branch.forked_from_id,
-                    int(branch.is_main),
-                    branch.description,
-                    branch.context_mode,
-                    branch.created_at,
-                    branch.updated_at,
-                ),
-            )
+            connection.execute(statements(_SQL)["add_branch"], rows.of_branch(branch))
             connection.execute(self._sql["count_branch"], (1, branch.conversation_id))
             return branch.id
 

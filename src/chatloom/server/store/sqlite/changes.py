@@ -78,21 +78,20 @@ def _forget_mentions(connection: sqlite3.Connection, node: Node, now: int) -> No
 
 def _edit(connection: sqlite3.Connection, account_id: str, edit: Edit) -> bool:
     sql, node, replaced = statements(_SQL), edit.node, edit.replaced
-    conversation, branch = replaced.conversation_id, replaced.branch_id
-    now = node.created_at
-    found = rows.one(connection, statements()["branch"], conversation, branch)
-    if found is None or found[19] is not None:
+    conversation, now = replaced.conversation_id, node.created_at
+    found = rows.one(connection, statements()["branch"], conversation, replaced.branch_id)
+    branch = None if found is None else rows.branch(found)
+    if branch is None or branch.deleted_at is not None:
         return False
-    assert branch is not None
-    moved = _own_nodes(connection, found[3], branch, replaced.depth)
+    moved = _own_nodes(connection, branch.head_id, branch.id, replaced.depth)
     if replaced.id not in moved:
         return False
     kept = (edit.kept_branch_id, edit.kept_name, replaced.parent_id, now)
-    connection.execute(sql["add_kept"], (conversation, branch, *kept))
+    connection.execute(sql["add_kept"], (conversation, branch.id, *kept))
     connection.execute(statements()["count_branch"], (1, conversation))
-    _hand_over(connection, conversation, moved, branch, edit.kept_branch_id)
-    _add_node(connection, account_id, node, branch)
-    connection.execute(sql["set_head"], (conversation, branch, node.id, now))
+    _hand_over(connection, conversation, moved, branch.id, edit.kept_branch_id)
+    _add_node(connection, account_id, node, branch.id)
+    connection.execute(sql["set_head"], (conversation, branch.id, node.id, now))
     return True
 
 

@@ -102,7 +102,7 @@ def _nodes(connection: sqlite3.Connection) -> tuple[int, list[Problem]]:
         except msgspec.MsgspecError as error:
             problems.append(Problem("message", row[0], f"its content cannot be read: {error}"))
             continue
-        parent_hash, parent_depth, others = row[12:]
+        *_, parent_hash, parent_depth, others = row
         if node.parent_id is not None and parent_hash is None:
             problems.append(Problem("message", node.id, "its parent is missing"))
             continue

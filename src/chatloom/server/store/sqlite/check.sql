@@ -1,11 +1,10 @@
 -- name: every_node
-SELECT m.id, m.conversation_id, m.parent_id, m.depth, m.body, m.hash, m.turn_id, m.tokens,
-       m.created_at, m.answered, m.deleted_at, m.branch_id, p.hash, p.depth,
+SELECT m.*, p.hash, p.depth,
        (SELECT json_group_array(hex(other.hash)) FROM (
             SELECT o.hash FROM merge g JOIN message o ON o.id = g.other_id
             WHERE g.conversation_id = m.conversation_id AND g.message_id = m.id
             ORDER BY g.position) other)
-FROM message m LEFT JOIN message p ON p.id = m.parent_id;
+FROM node m LEFT JOIN message p ON p.id = m.parent_id;
 
 -- name: every_open_turn
 SELECT id FROM turn WHERE outcome IS NULL ORDER BY id;

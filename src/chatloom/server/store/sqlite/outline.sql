@@ -9,12 +9,7 @@ SELECT id, account_id, end_user, listed, title, model, metadata, message_count, 
 FROM conversation WHERE id = ?;
 
 -- name: every_branch
-SELECT b.id, b.conversation_id, b.name, b.head_id, b.parent_branch_id, b.forked_from_id, b.is_main,
-       b.active, b.description, b.context_mode, b.created_at, b.updated_at, b.tokens_in,
-       b.tokens_out, b.cost, b.merged_head_id, b.merged_into_id, b.merged_by_id, b.merged_at,
-       b.deleted_at, coalesce(h.depth, 0), coalesce(f.depth, 0)
-FROM branch b LEFT JOIN message h ON h.id = b.head_id LEFT JOIN message f ON f.id = b.forked_from_id
-WHERE b.conversation_id = ? ORDER BY b.is_main DESC, b.id;
+SELECT * FROM branch_seen WHERE conversation_id = ? ORDER BY is_main DESC, id;
 
 -- name: merges
 SELECT g.message_id, m.branch_id, m.depth, max(g.position),

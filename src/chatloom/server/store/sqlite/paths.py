@@ -56,8 +56,8 @@ class Paths(Opened):
         return [id for (id,) in found.fetchall()]
 
     async def keeps(self, node: Node) -> bool:
-        branch = rows.one(self._reader, self._sql["branch"], node.conversation_id, node.branch_id)
-        if branch is not None and branch[19] is None:
+        row = rows.one(self._reader, self._sql["branch"], node.conversation_id, node.branch_id)
+        if row is not None and rows.branch(row).deleted_at is None:
             return True
 
         def read() -> bool:
@@ -110,7 +110,7 @@ class Paths(Opened):
             nodes = [rows.node(row) for row in found[:limit]]
             return TreeSlice(
                 nodes=[one for one in nodes if is_kept(one, kept)],
-                last=found[limit - 1][12] if len(found) > limit else None,
+                last=rows.position(found[limit - 1]) if len(found) > limit else None,
             )
 
         return await self._place.apart(read)

@@ -343,28 +343,16 @@ UPDATE conversation SET archived = coalesce(?3, archived), title = coalesce(?4, 
 WHERE id = ?2 AND account_id = ?1 AND deleted_at IS NULL;
 
 -- name: branches
-SELECT b.id, b.conversation_id, b.name, b.head_id, b.parent_branch_id, b.forked_from_id, b.is_main,
-       b.active, b.description, b.context_mode, b.created_at, b.updated_at, b.tokens_in,
-       b.tokens_out, b.cost, b.merged_head_id, b.merged_into_id, b.merged_by_id, b.merged_at,
-       b.deleted_at, coalesce(h.depth, 0), coalesce(f.depth, 0)
-FROM branch b LEFT JOIN message h ON h.id = b.head_id LEFT JOIN message f ON f.id = b.forked_from_id
-WHERE b.conversation_id = ? AND b.deleted_at IS NULL ORDER BY b.is_main DESC, b.id;
+SELECT * FROM branch_seen
+WHERE conversation_id = ? AND deleted_at IS NULL ORDER BY is_main DESC, id;
 
 -- name: branch
-SELECT b.id, b.conversation_id, b.name, b.head_id, b.parent_branch_id, b.forked_from_id, b.is_main,
-       b.active, b.description, b.context_mode, b.created_at, b.updated_at, b.tokens_in,
-       b.tokens_out, b.cost, b.merged_head_id, b.merged_into_id, b.merged_by_id, b.merged_at,
-       b.deleted_at, coalesce(h.depth, 0), coalesce(f.depth, 0)
-FROM branch b LEFT JOIN message h ON h.id = b.head_id LEFT JOIN message f ON f.id = b.forked_from_id
-WHERE b.conversation_id = ? AND b.id = ?;
+SELECT * FROM branch_seen
+WHERE conversation_id = ? AND id = ?;
 
 -- name: main_branch
-SELECT b.id, b.conversation_id, b.name, b.head_id, b.parent_branch_id, b.forked_from_id, b.is_main,
-       b.active, b.description, b.context_mode, b.created_at, b.updated_at, b.tokens_in,
-       b.tokens_out, b.cost, b.merged_head_id, b.merged_into_id, b.merged_by_id, b.merged_at,
-       b.deleted_at, coalesce(h.depth, 0), coalesce(f.depth, 0)
-FROM branch b LEFT JOIN message h ON h.id = b.head_id LEFT JOIN message f ON f.id = b.forked_from_id
-WHERE b.conversation_id = ? AND b.is_main ORDER BY b.id LIMIT 1;
+SELECT * FROM branch_seen
+WHERE conversation_id = ? AND is_main ORDER BY id LIMIT 1;
 
 -- name: branch_to_be
 SELECT coalesce(branch_id, conversation_id), conversation_id, 'main', NULL, NULL, NULL, 1, 1, NULL,
@@ -374,26 +362,18 @@ FROM turn WHERE conversation_id = ?1 AND outcome IS NULL
 ORDER BY id LIMIT 1;
 
 -- name: branch_at
-SELECT b.id, b.conversation_id, b.name, b.head_id, b.parent_branch_id, b.forked_from_id, b.is_main,
-       b.active, b.description, b.context_mode, b.created_at, b.updated_at, b.tokens_in,
-       b.tokens_out, b.cost, b.merged_head_id, b.merged_into_id, b.merged_by_id, b.merged_at,
-       b.deleted_at, coalesce(h.depth, 0), coalesce(f.depth, 0)
 -- Left to itself, the planner looks at every branch of the conversation.
-FROM branch b INDEXED BY branch_by_head LEFT JOIN message h ON h.id = b.head_id
-    LEFT JOIN message f ON f.id = b.forked_from_id
-WHERE b.conversation_id = ? AND b.head_id IS ? AND b.deleted_at IS NULL AND b.active AND NOT b.is_main
-ORDER BY b.id LIMIT 1;
+SELECT * FROM branch_seen WHERE conversation_id = ?1 AND id = (
+    SELECT id FROM branch INDEXED BY branch_by_head
+    WHERE conversation_id = ?1 AND head_id IS ?2 AND deleted_at IS NULL AND active AND NOT is_main
+    ORDER BY id LIMIT 1);
 
 -- name: node
-SELECT m.id, m.conversation_id, m.parent_id, m.depth, m.body, m.hash, m.turn_id, m.tokens,
-       m.created_at, m.answered, m.deleted_at, m.branch_id
-FROM message m JOIN conversation c ON c.id = m.conversation_id
+SELECT m.* FROM node m JOIN conversation c ON c.id = m.conversation_id
 WHERE m.id = ? AND m.account_id = ? AND c.deleted_at IS NULL;
 
 -- name: find_node
-SELECT m.id, m.conversation_id, m.parent_id, m.depth, m.body, m.hash, m.turn_id, m.tokens,
-       m.created_at, m.answered, m.deleted_at, m.branch_id
-FROM message m JOIN conversation c ON c.id = m.conversation_id
+SELECT m.* FROM node m JOIN conversation c ON c.id = m.conversation_id
 WHERE m.account_id = ?1 AND m.hash = ?2 AND c.deleted_at IS NULL AND m.deleted_at IS NULL
     AND (m.conversation_id = ?3 OR (?3 IS NULL AND c.end_user IS ?4))
 ORDER BY m.id DESC LIMIT 1;

@@ -60,6 +60,11 @@ def node(row: Row) -> Node:
     )
 
 
+def position(row: Row) -> int:
+    """Where a message stands among all, in the order they were stored."""
+    return int(row[13])
+
+
 def of_node(node: Node, account_id: str, branch_id: str) -> Row:
     return (
         node.id,
@@ -125,6 +130,22 @@ def branch(row: Row) -> Branch:
         deleted_at=row[19],
         head_depth=row[20],
         fork_depth=row[21],
+    )
+
+
+def of_branch(branch: Branch) -> Row:
+    return (
+        branch.id,
+        branch.conversation_id,
+        branch.name,
+        branch.head_id,
+        branch.parent_branch_id,
+        branch.forked_from_id,
+        int(branch.is_main),
+        branch.description,
+        branch.context_mode,
+        branch.created_at,
+        branch.updated_at,
     )
 
 

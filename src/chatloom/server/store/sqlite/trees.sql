@@ -39,12 +39,8 @@ UPDATE conversation SET deleted_at = ?3, updated_at = max(updated_at, ?3)
 WHERE account_id = ?1 AND id = ?2 AND deleted_at IS NULL;
 
 -- name: branches_after
-SELECT b.id, b.conversation_id, b.name, b.head_id, b.parent_branch_id, b.forked_from_id, b.is_main,
-       b.active, b.description, b.context_mode, b.created_at, b.updated_at, b.tokens_in,
-       b.tokens_out, b.cost, b.merged_head_id, b.merged_into_id, b.merged_by_id, b.merged_at,
-       b.deleted_at, coalesce(h.depth, 0), coalesce(f.depth, 0)
-FROM branch b LEFT JOIN message h ON h.id = b.head_id LEFT JOIN message f ON f.id = b.forked_from_id
-WHERE b.conversation_id = ?1 AND b.id > ?2 AND b.deleted_at IS NULL ORDER BY b.id LIMIT ?3;
+SELECT * FROM branch_seen
+WHERE conversation_id = ?1 AND id > ?2 AND deleted_at IS NULL ORDER BY id LIMIT ?3;
 
 -- name: change_branch
 UPDATE branch SET name = coalesce(?3, name), description = coalesce(?4, description),
@@ -63,14 +59,11 @@ WITH RECURSIVE up (id, parent_id, depth) AS (
     SELECT m.id, m.parent_id, m.depth FROM up JOIN message m ON m.id = up.parent_id
     WHERE m.depth >= ?2
 )
-SELECT m.id, m.conversation_id, m.parent_id, m.depth, m.body, m.hash, m.turn_id, m.tokens,
-       m.created_at, m.answered, m.deleted_at, m.branch_id
-FROM up JOIN message m ON m.id = up.id WHERE up.depth BETWEEN ?2 AND ?3 ORDER BY up.depth;
+SELECT m.*
+FROM up JOIN node m ON m.id = up.id WHERE up.depth BETWEEN ?2 AND ?3 ORDER BY up.depth;
 
 -- name: first_said_on
-SELECT m.id, m.conversation_id, m.parent_id, m.depth, m.body, m.hash, m.turn_id, m.tokens,
-       m.created_at, m.answered, m.deleted_at, m.branch_id
-FROM message m WHERE m.conversation_id = ? AND m.branch_id = ? ORDER BY m.rowid LIMIT ?;
+SELECT * FROM node WHERE conversation_id = ? AND branch_id = ? ORDER BY position LIMIT ?;
 
 -- name: ground_of
 SELECT f.branch_id, f.depth FROM branch b JOIN message f ON f.id = b.forked_from_id
@@ -80,9 +73,7 @@ WHERE b.conversation_id = ? AND b.id = ?;
 SELECT parent_id, depth FROM message WHERE id = ?;
 
 -- name: node_by_id
-SELECT m.id, m.conversation_id, m.parent_id, m.depth, m.body, m.hash, m.turn_id, m.tokens,
-       m.created_at, m.answered, m.deleted_at, m.branch_id
-FROM message m WHERE m.id = ?;
+SELECT * FROM node WHERE id = ?;
 
 -- name: others
 SELECT other_id FROM merge WHERE conversation_id = ? AND message_id = ? ORDER BY position;
@@ -91,9 +82,7 @@ SELECT other_id FROM merge WHERE conversation_id = ? AND message_id = ? ORDER BY
 INSERT INTO merge (conversation_id, message_id, position, other_id) VALUES (?, ?, ?, ?);
 
 -- name: nodes
-SELECT m.id, m.conversation_id, m.parent_id, m.depth, m.body, m.hash, m.turn_id, m.tokens,
-       m.created_at, m.answered, m.deleted_at, m.branch_id
-FROM json_each(?1) wanted JOIN message m ON m.id = wanted.value
+SELECT m.* FROM json_each(?1) wanted JOIN node m ON m.id = wanted.value
 WHERE m.account_id = ?2 ORDER BY wanted.key;
 
 -- name: makings
@@ -196,9 +185,7 @@ UPDATE replay SET deltas = x'' WHERE turn_id = (
     WHERE m.id = ?1 AND (m.role = 'assistant' OR t.apart));
 
 -- name: tree_slice
-SELECT m.id, m.conversation_id, m.parent_id, m.depth, m.body, m.hash, m.turn_id, m.tokens,
-       m.created_at, m.answered, m.deleted_at, m.branch_id, m.rowid
-FROM message m WHERE m.conversation_id = ?1 AND m.rowid > ?2 ORDER BY m.rowid LIMIT ?3;
+SELECT * FROM node WHERE conversation_id = ?1 AND position > ?2 ORDER BY position LIMIT ?3;
 
 -- name: deleted_branches
 SELECT id FROM branch WHERE conversation_id = ? AND deleted_at IS NOT NULL;
@@ -304,9 +291,8 @@ UPDATE message_text_state SET forgotten = 0;
 SELECT rowid, account_id, conversation_id, body, deleted_at FROM message WHERE id = ?;
 
 -- name: search
-SELECT m.id, m.conversation_id, m.parent_id, m.depth, m.body, m.hash, m.turn_id, m.tokens,
-       m.created_at, m.answered, m.deleted_at, m.branch_id, t.rowid, c.title
-FROM message_text t JOIN message m ON m.rowid = t.rowid
+SELECT m.*, c.title
+FROM message_text t JOIN node m ON m.position = t.rowid
     JOIN conversation c ON c.id = m.conversation_id
 WHERE message_text MATCH ?1 AND t.rowid < ?2 AND m.account_id = ?3 AND m.deleted_at IS NULL
     AND c.deleted_at IS NULL AND (?4 IS NULL OR c.end_user = ?4)

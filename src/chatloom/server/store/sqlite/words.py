@@ -54,11 +54,11 @@ class Words(Opened):
                 values = (sought, last, account_id, end_user, conversation_id, limit)
                 some = self._reader.execute(statements(_SQL)["search"], values).fetchall()
                 for row in some:
-                    node, last = rows.node(row), row[12]
+                    node, last = rows.node(row), rows.position(row)
                     if node.conversation_id not in kept:
                         kept[node.conversation_id] = needed(self._reader, node.conversation_id)
                     if is_kept(node, kept[node.conversation_id]):
-                        found.append(Found(position=last, node=node, title=row[13]))
+                        found.append(Found(position=last, node=node, title=row[-1]))
                 if len(some) < limit:
                     break
             return found[:limit]

@@ -157,3 +157,16 @@ CREATE TABLE message_text_state (
     forgotten INTEGER NOT NULL                  -- whether it still holds words of deleted messages
 ) STRICT;
 INSERT INTO message_text_state VALUES (0, 0);
+
+-- What `rows.py` reads, in its order. A migration that makes one of their tables anew drops them first.
+CREATE VIEW node AS
+SELECT id, conversation_id, parent_id, depth, body, hash, turn_id, tokens, created_at, answered,
+       deleted_at, branch_id, account_id, rowid AS position
+FROM message;
+
+CREATE VIEW branch_seen AS
+SELECT b.id, b.conversation_id, b.name, b.head_id, b.parent_branch_id, b.forked_from_id, b.is_main,
+       b.active, b.description, b.context_mode, b.created_at, b.updated_at, b.tokens_in,
+       b.tokens_out, b.cost, b.merged_head_id, b.merged_into_id, b.merged_by_id, b.merged_at,
+       b.deleted_at, coalesce(h.depth, 0) AS head_depth, coalesce(f.depth, 0) AS fork_depth
+FROM branch b LEFT JOIN message h ON h.id = b.head_id LEFT JOIN message f ON f.id = b.forked_from_id;
