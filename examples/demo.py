@@ -169,7 +169,7 @@ def remember_and_research(url: str, conversation: str) -> None:
         found = client.research(query="How does a river build a delta?", depth="shallow")
     told = Text()
     told.append("remembered ", style="bold")
-    told.append(f"{', '.join(answer['metadata']['memoriesUsed'])}\n")
+    told.append(f"{', '.join(answer['metadata'].get('memoriesUsed', []))}\n")
     told.append("research   ", style="bold")
     told.append(f"{found['summary']}\n")
     told.append(f"{len(found['citations'])} citations, each word for word in its source")
