@@ -7,6 +7,7 @@ with ``chatloom[knowledge]``; they are imported when they are first needed.
 from __future__ import annotations
 
 import binascii
+import logging
 import re
 from base64 import b64decode
 from collections.abc import Mapping
@@ -67,10 +68,15 @@ def _of_html(content: str) -> str:
         import trafilatura
     except ImportError as error:
         raise NotInstalled(f"HTML is read with trafilatura: {_EXTRA}") from error
+    quieten("trafilatura")
+    page = content if _WHOLE.search(content) else f"<html><body>{content}</body></html>"
     text = trafilatura.extract(
-        content, output_format="markdown", include_comments=False, favor_recall=True
+        page, output_format="markdown", include_comments=False, favor_recall=True
     )
-    return str(text or trafilatura.html2txt(content))
+    return str(text or trafilatura.html2txt(page))
+
+
+_WHOLE = re.compile(r"<(?:html|body)\b", re.I)
 
 
 _TAG = re.compile(
@@ -78,6 +84,13 @@ _TAG = re.compile(
     r"|table|pre|code|a|b|i|em|strong|blockquote)\b[^<>]{0,2000}>",
     re.I,
 )
+
+
+def quieten(package: str) -> None:
+    """Keep a package from logging every fault in what people send, unless somebody wished it."""
+    log = logging.getLogger(package)
+    if log.level == logging.NOTSET:
+        log.setLevel(logging.CRITICAL)
 
 
 def _of_pdf(content: str) -> str:

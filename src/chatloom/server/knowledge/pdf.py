@@ -26,6 +26,7 @@ class _Slow(Exception):
 
 def text_of_pdf(data: bytes, seconds: float = SECONDS) -> str:
     """The text of a file, page by page. Raises `Unreadable`."""
+    formats.quieten("pypdf")
     try:
         return "\n\n".join(_pages(data, time.monotonic() + seconds))
     except formats.Unreadable:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from itertools import combinations
+from typing import get_args
 
-from chatloom.server.store.knowledge import Entry, EntryFilter
+from chatloom.server.store.knowledge import Entry, EntryFilter, EntryType
 
 _OFTEN = 3
 """How often a passage has a word that it is marked for."""
@@ -24,7 +26,20 @@ def facets_of(entry: Entry) -> str:
     domain = [] if entry.domain is None else [of_domain(entry.domain)]
     tags = dict.fromkeys(of_tag(one) for one in entry.tags)
     sure = (_at_least(tenth) for tenth in range(1, _tenth(entry.confidence) + 1))
-    return " ".join((f"§t{entry.type}", *sure, *domain, *tags))
+    types = (_of_types(some) for some in _SOME_TYPES if entry.type in some)
+    return " ".join((*types, *sure, *domain, *tags))
+
+
+_TYPES: tuple[EntryType, ...] = get_args(EntryType)
+_SOME_TYPES = [
+    frozenset(some) for size in range(1, len(_TYPES)) for some in combinations(_TYPES, size)
+]
+"""Every choice of types: each has a word of its own, as asking for any of several takes longer."""
+
+
+def _of_types(types: Collection[str]) -> str:
+    """That an entry is of one of *types*."""
+    return "§t" + "".join(sorted(one[0] for one in types))
 
 
 def of_domain(name: str) -> str:
@@ -92,7 +107,8 @@ class Index:
         """Ask for what *filter* lets pass; nothing to be asked where that is all."""
         parts: list[str] = []
         if filter.types is not None:
-            parts.append(self.some(f"§t{one}" for one in filter.types))
+            types = frozenset(filter.types)
+            parts += [self.every(_of_types(types))] if len(types) < len(_TYPES) else []
         if filter.domains is not None:
             parts.append(self.some(of_domain(one) for one in filter.domains))
         parts += [self.every(of_tag(one)) for one in filter.tags]

@@ -45,10 +45,8 @@ class Bounds(NamedTuple):
 
 
 BOUNDS = Bounds()
-_FREQUENT, _FILTERED = 4, 3
+_FREQUENT, _FILTERED = 4, 2
 """Frequent words, the rarest, that are asked for together; fewer where a filter makes it dear."""
-_HEADING = 6
-"""Words, the rarest, that are looked for in titles and tags."""
 _BONUS = (1.0, 0.2, 0.1)
 """What is hoped of a word that a passage has; in its entry's title besides; often."""
 
@@ -169,7 +167,7 @@ class _Search:
             if others:
                 yield every(often(word), *others), self._mask(rarest) | mask
             yield every(often(word)), self._mask([word]) | mask
-        for word in sorted(self._words, key=lambda word: -self._weights[word])[:_HEADING]:
+        for word in sorted(self._words, key=lambda word: -self._weights[word])[: most + 1]:
             yield every(in_title(word)), self._mask([word]) | self._mask([word], 1)
 
     def _mask(self, words: Sequence[str], kind: int = 0) -> int:
