@@ -142,7 +142,7 @@ def test_lists_are_by_pages(ann: Knower) -> None:
 def test_filters(ann: Knower) -> None:
     for number, kind in enumerate(("wisdom", "pattern", "gotcha", "document")):
         ann.add(type=kind, confidence=number / 4, domain=f"d{number}", tags=["x"] * number)
-    for filters, count in (
+    tried: list[tuple[dict[str, Any], int]] = [
         ({"type": "wisdom"}, 1),
         ({"type": ["wisdom", "pattern"]}, 2),
         ({"domain": "D1"}, 1),
@@ -150,7 +150,8 @@ def test_filters(ann: Knower) -> None:
         ({"minConfidence": 0.5}, 2),
         ({}, 4),
         ({"type": None, "tags": []}, 4),
-    ):
+    ]
+    for filters, count in tried:
         assert ann.find("retry", filters=filters)["total"] == count
     assert (
         ann.call("POST", "/knowledge/search", {"query": "a", "filters": {"color": 1}}).status == 400

@@ -16,6 +16,7 @@ from chatloom.cli import (
     exporting,
     importing,
     keys,
+    knowledge,
     models,
     serve,
     tree,
@@ -50,6 +51,7 @@ application.command("chat")(chat.chat)
 application.add_typer(keys.commands, name="keys")
 application.add_typer(accounts.commands, name="accounts")
 application.add_typer(budgets.commands, name="budgets")
+application.add_typer(knowledge.commands, name="knowledge")
 application.command("models")(models.models)
 application.command("tree")(tree.tree)
 application.command("explain")(explain.explain)

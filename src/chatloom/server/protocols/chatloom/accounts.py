@@ -49,6 +49,26 @@ async def change_tier(
     return _account(changed, tiers)
 
 
+_NAMED = 5
+"""Accounts that are named where one of them must be."""
+
+
+async def account_meant(store: Store, id: str | None) -> str:
+    """The account with this id, else the only one there is. Raises `Refusal`."""
+    if id is not None:
+        if await store.find_account(id) is None:
+            raise not_found("account")
+        return id
+    accounts = await store.accounts()
+    if len(accounts) == 1:
+        return accounts[0].id
+    if not accounts:
+        raise invalid("there is no account yet; a key that is made has one", param="account_id")
+    named = "".join(f"\n  {one.id} ({one.name})" for one in accounts[:_NAMED])
+    more = "\n  …" if len(accounts) > _NAMED else ""
+    raise invalid(f"there are several accounts; name one:{named}{more}", param="account_id")
+
+
 def _account(account: administration.Account, tiers: Tiers) -> wire.Account:
     return wire.Account(
         id=account.id,

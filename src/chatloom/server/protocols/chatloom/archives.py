@@ -11,15 +11,13 @@ from chatloom.server.archive.lines import Conversation, Record
 from chatloom.server.archive.reading import lines_of, read_archive
 from chatloom.server.archive.renaming import new_names, renamed
 from chatloom.server.call import Call, Reply, json_reply
+from chatloom.server.protocols.chatloom.accounts import account_meant
 from chatloom.server.protocols.deeds import deed
-from chatloom.server.refusal import Refusal, invalid, not_found
+from chatloom.server.refusal import Refusal
 from chatloom.server.routes import Route
 from chatloom.server.store.archive import AlreadyThere
 from chatloom.server.store.contract import Store
 from chatloom.wire import chatloom as wire
-
-_NAMED = 5
-"""Accounts that are named where one of them must be."""
 
 
 async def begin_upload(call: Call) -> Reply:
@@ -52,7 +50,7 @@ async def import_archive(
     store: Store, file: IO[bytes], wanted: wire.NewImport, *, by: Call | str
 ) -> wire.Imported:
     """Check a file, and store all of it or nothing. Raises `Refusal`."""
-    account_id = await _account(store, wanted.account_id)
+    account_id = await account_meant(store, wanted.account_id)
     rename = new_names() if wanted.as_new else None
 
     def read(*, again: bool = False) -> Iterator[Record]:
@@ -89,21 +87,6 @@ def _counted(account_id: str, records: Iterable[Record]) -> wire.Imported:
         messages=counts["Message"],
         checkpoints=counts["Checkpoint"],
     )
-
-
-async def _account(store: Store, id: str | None) -> str:
-    if id is not None:
-        if await store.find_account(id) is None:
-            raise not_found("account")
-        return id
-    accounts = await store.accounts()
-    if len(accounts) == 1:
-        return accounts[0].id
-    if not accounts:
-        raise invalid("there is no account yet; a key that is made has one", param="account_id")
-    named = "".join(f"\n  {one.id} ({one.name})" for one in accounts[:_NAMED])
-    more = "\n  …" if len(accounts) > _NAMED else ""
-    raise invalid(f"there are several accounts; name one:{named}{more}", param="account_id")
 
 
 def _already_there(there: AlreadyThere) -> Refusal:

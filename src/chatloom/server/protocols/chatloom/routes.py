@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
-from chatloom.server.protocols.chatloom import accounts, archives, budgets, conversations, keys
+from chatloom.server.protocols.chatloom import (
+    accounts,
+    archives,
+    budgets,
+    conversations,
+    keys,
+    knowledge,
+)
 
-ROUTES = (*conversations.ROUTES, *keys.ROUTES, *accounts.ROUTES, *budgets.ROUTES, *archives.ROUTES)
+ROUTES = (
+    *conversations.ROUTES,
+    *keys.ROUTES,
+    *accounts.ROUTES,
+    *budgets.ROUTES,
+    *archives.ROUTES,
+    *knowledge.ROUTES,
+)
