@@ -34,7 +34,7 @@ from chatloom.server.store.sqlite.statements import statements
 from chatloom.server.store.trees import Repeatable
 
 _SQL = "knowledge.sql"
-_AT_ONCE = 128
+_AT_ONCE = 64
 """Passages that are written or removed in one go, so that turns need not wait for all of them."""
 _ABANDONED = 3600 * 1000
 """Milliseconds after which a draft belongs to nobody."""
