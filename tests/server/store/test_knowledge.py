@@ -11,8 +11,7 @@ from msgspec.structs import replace
 from chatloom.server.ids import milliseconds
 from chatloom.server.store import knowledge
 from chatloom.server.store.knowledge import EntryChanged, EntryFilter, KnowledgeFull
-from chatloom.server.store.sqlite import SQLiteStore
-from chatloom.server.store.sqlite import knowledge as kept
+from chatloom.server.store.sqlite import SQLiteStore, drafts
 from chatloom.server.store.trees import KeyReused, Repeatable
 from support.books import Books
 from support.knowledge import LONG, draft, find, is_well, keep
@@ -101,11 +100,11 @@ async def test_who_knows_too_much_learns_nothing(
     own: Books, content: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await keep(own)
-    monkeypatch.setattr(kept, "MOST_ENTRIES", 1)
+    monkeypatch.setattr(drafts, "MOST_ENTRIES", 1)
     with pytest.raises(KnowledgeFull):
         await own.store.keep_entry(draft(own.account_id, content))
-    monkeypatch.setattr(kept, "MOST_ENTRIES", knowledge.MOST_ENTRIES)
-    monkeypatch.setattr(kept, "MOST_CHARACTERS", 25)
+    monkeypatch.setattr(drafts, "MOST_ENTRIES", knowledge.MOST_ENTRIES)
+    monkeypatch.setattr(drafts, "MOST_CHARACTERS", 25)
     with pytest.raises(KnowledgeFull):
         await own.store.keep_entry(draft(own.account_id, content))
     assert (await find(own.store, own.account_id, "loom weaving shuttle")).total == 1
@@ -116,8 +115,8 @@ async def test_what_a_crash_left_is_taken_away(tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path / "store.db")
     await store.account("a", "test", dev=False, now=1)
     made = draft("a", LONG)
-    number = await store._place.write(lambda it: kept._begin(it, made))  # pyright: ignore[reportPrivateUsage]
-    await store._place.write(kept._adding(made, number, 0))  # pyright: ignore[reportPrivateUsage]
+    number = await store._place.write(lambda it: drafts.begin(it, made))  # pyright: ignore[reportPrivateUsage]
+    await store._place.write(drafts.adding(made, number, 0))  # pyright: ignore[reportPrivateUsage]
     assert (await find(store, "a", "shuttle")).total == 0
     assert await store.entries("a", EntryFilter(), before=None, limit=9) == ([], 0)
     health = await store.check()
