@@ -197,7 +197,8 @@ def loaded_by(code: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "package", ["chatloom", "chatloom.engines", "chatroutes", "chatserver_sdk", "infinity_assistant"]
+    "package",
+    ["chatloom", "chatloom.engines", "chatroutes", "chatserver_sdk", "infinity_assistant"],
 )
 def test_importing_a_client_loads_nothing_heavy(package: str) -> None:
     loaded = loaded_by(f"import {package}")
