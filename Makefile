@@ -38,7 +38,7 @@ docs: $(VENV)/run ## Write the address list into docs/openapi.json
 	$(BIN)/python -m chatloom.server.openapi > docs/openapi.json
 
 lock: $(VENV)/dev ## Lock the newest versions again, with hashes
-	$(BIN)/uv pip compile $(LOCK) --extra server pyproject.toml requirements/run.in -o requirements/run.txt
+	$(BIN)/uv pip compile $(LOCK) --extra server --extra knowledge pyproject.toml requirements/run.in -o requirements/run.txt
 	$(BIN)/uv pip compile $(LOCK) --extra dev pyproject.toml -o requirements/dev.txt
 LOCK := -q --upgrade --universal --generate-hashes --no-emit-index-url --no-header --no-annotate
 
