@@ -7,12 +7,8 @@ from collections.abc import Iterator
 from functools import partial
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from support.readers import AwaitingReader, BlockingReader, Open
-
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")
 
 
 @pytest.fixture(params=["blocking", "async"])
