@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import codecs
 import re
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -28,7 +29,8 @@ _PASSAGE = 900
 _HTML = ("text/html", "application/xhtml+xml")
 _PLAIN = ("application/json", "application/xml")
 
-_threads = ThreadPoolExecutor(2, thread_name_prefix="chatloom-pages")
+_turns = threading.BoundedSemaphore(2)
+"""Pages that are read at the same time."""
 
 
 async def text_of(page: Page) -> str:
@@ -55,11 +57,18 @@ _KIND = re.compile(r"[a-z0-9.+-]{1,40}/[a-z0-9.+-]{1,80}")
 
 
 async def _apart(page: Page) -> str:
-    reading = asyncio.get_running_loop().run_in_executor(_threads, _extract, page)
+    threads = ThreadPoolExecutor(1, thread_name_prefix="chatloom-pages")
+    reading = asyncio.get_running_loop().run_in_executor(threads, _in_turn, page)
+    threads.shutdown(wait=False)  # it ends with its page, so nothing is left of a closed server
     try:
         return await asyncio.wait_for(reading, _PATIENCE)
     except TimeoutError:
         raise SourceError("reading the page took too long") from None
+
+
+def _in_turn(page: Page) -> str:
+    with _turns:
+        return _extract(page)
 
 
 def _extract(page: Page) -> str:
