@@ -164,7 +164,7 @@ def check(points: list[Point], text: str) -> None:
         assert point.reasoning
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(text=TEXTS, threshold=st.floats(0, 1))
 def test_every_point_is_where_it_says(text: str, threshold: float) -> None:
     found = chosen(points_in(text), threshold, len(text))

@@ -78,7 +78,7 @@ def connections(url: str, found: Sequence[str]) -> list[str]:
     return beyond.addresses
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=200)
 @given(URLS, FOUND)
 def test_it_is_refused_or_goes_to_a_global_address(url: str, found: list[str]) -> None:
     for told in connections(url, found):
@@ -97,7 +97,7 @@ def test_a_name_is_reached_where_all_its_addresses_are_public(found: list[str]) 
     assert connections("http://a.example.com/", found) == reached
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=200)
 @given(URLS)
 def test_a_spelling_that_passes_is_its_own(url: str) -> None:
     try:
@@ -110,7 +110,7 @@ def test_a_spelling_that_passes_is_its_own(url: str) -> None:
     assert "@" not in place.address.authority
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=200)
 @given(st.ip_addresses())
 def test_what_is_public_here_is_global_to_the_standard_library(
     address: IPv4Address | IPv6Address,

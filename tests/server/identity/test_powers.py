@@ -424,7 +424,7 @@ def matched(own: Sequence[str] | None) -> set[str]:
     return {name for name in NAMES if own is None or any(fnmatchcase(name, one) for one in own)}
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.none() | patterns, st.none() | patterns)
 def test_whatever_the_childs_models_match_the_parents_match_too(
     allowed: list[str] | None, wanted: list[str] | None
@@ -481,7 +481,7 @@ def is_let_through(key: Key, method: str, path: str) -> bool:
     return True
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.none() | routes, st.none() | routes)
 def test_whatever_the_childs_routes_match_the_parents_match_too(
     allowed: list[str] | None, wanted: list[str] | None
