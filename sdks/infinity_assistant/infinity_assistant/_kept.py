@@ -59,7 +59,6 @@ class KnowledgeUpdate(TypedDict, total=False):
     `None` takes it out of its `domain`, or forgets the `source`.
     """
 
-    type: str
     title: str
     content: str
     format: KnowledgeFormat

@@ -179,12 +179,6 @@ def sentences(text: str) -> list[str]:
     return [told for one in found if (told := one.strip()[:_LONGEST_QUOTE].strip())]
 
 
-def best_sentence(text: str, claim: str) -> str:
-    """The sentence of *text* that shares most words with *claim*; its first one where none does."""
-    found = _weighed(text)
-    return _best(found, claim) if found else ""
-
-
 class _Weighed(msgspec.Struct, frozen=True):
     sentence: str
     sense: frozenset[str]

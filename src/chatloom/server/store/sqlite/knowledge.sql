@@ -23,9 +23,6 @@ SELECT at, start, stop, text, words FROM passage WHERE number BETWEEN ?1 AND ?2 
 -- name: set_state
 UPDATE entry SET state = ?2, begun_at = ?3 WHERE number = ?1;
 
--- name: is_ready
-SELECT EXISTS (SELECT 1 FROM entry WHERE number = ? AND state = 'ready');
-
 -- name: delete_entry
 DELETE FROM entry WHERE number = ?;
 
@@ -45,9 +42,6 @@ SELECT entries, passages, characters FROM knowledge WHERE account_id = ?;
 
 -- name: forgotten_drafts
 SELECT number FROM entry WHERE state = 'doomed' OR (state = 'draft' AND begun_at < ?1) LIMIT 1;
-
--- name: unready
-SELECT number FROM entry WHERE state <> 'ready';
 
 -- name: entry
 SELECT id, account_id, type, title, format, domain, tags, confidence, source, passages, characters,
