@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := . sdks/chatroutes sdks/chatserver sdks/infinity_assistant sdks/zaguan
+PACKAGES := . sdks/chatroutes sdks/chatserver sdks/infinity_assistant sdks/puter sdks/zaguan
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test check faults bench docs lock wheels clean

@@ -198,7 +198,7 @@ def loaded_by(code: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "package",
-    ["chatloom", "chatloom.engines", "chatroutes", "chatserver_sdk", "infinity_assistant"],
+    ["chatloom", "chatloom.engines", "chatroutes", "chatserver_sdk", "infinity_assistant", "puter"],
 )
 def test_importing_a_client_loads_nothing_heavy(package: str) -> None:
     loaded = loaded_by(f"import {package}")
@@ -216,6 +216,7 @@ def test_importing_a_client_loads_nothing_heavy(package: str) -> None:
         "chatroutes.AsyncChatRoutes",
         "chatserver_sdk.ChatServerClient",
         "chatserver_sdk.AsyncChatServerClient",
+        "puter.PuterAI",
     ],
 )
 def test_making_a_client_loads_nothing_heavy(client: str) -> None:

@@ -18,7 +18,7 @@ from chatloom.core.errors import (
     Truncated,
 )
 from chatloom.core.event_stream import encode_event
-from chatloom.core.http import Ending, Response
+from chatloom.core.http import Ending, Request, Response
 from chatloom.core.reading import Opening
 from chatloom.core.streams import AsyncStream, Stream
 from support.readers import Open
@@ -468,3 +468,33 @@ def test_an_error_that_cannot_be_named_gives_the_connection_back(
         ToyClient(Engine(Sync, Scripted(answer), named=refuse)).tell().collect()
     assert not body.is_held
     assert [type(ending.error) for ending in notes.endings] != [type(None)]
+
+
+class Twice(AsyncStream[str, str]):
+    """A stream that has a second answer behind the first."""
+
+    following: Opening | None = None
+
+    async def _fill(self) -> bool:
+        while not await super()._fill():
+            if self.following is None:
+                return False
+            following, self.following = self.following, None
+            self._turn_to(following, Words())
+        return True
+
+
+@pytest.mark.parametrize("mode", [Sync, Async])
+def test_a_stream_may_turn_to_another_answer(mode: type[Sync | Async]) -> None:
+    outside = Scripted(arriving(ONCE, DONE), arriving(UPON, DONE), suspends=mode is Async)
+
+    def opening() -> Opening:
+        return Opening("GET /", lambda: outside.send(Request("GET", "/")), unnamed)
+
+    async def told() -> list[str]:
+        return [piece async for piece in stream]
+
+    stream = Twice(opening(), Words())
+    stream.following = opening()
+    pieces = asyncio.run(told()) if mode is Async else list(stream.settled())
+    assert pieces == ["once", "upon"]

@@ -172,6 +172,10 @@ def test_what_differs_is_kept_apart(one: Request, other: Request) -> None:
             Request("POST", "/", body=b'{"a": {"c": 1, "b": 2}, "temperature": 0.0}'),
             Request("POST", "/", body=b'{"temperature": 0.0, "a": {"b": 2, "c": 1}}'),
         ),
+        (
+            Request("POST", "/", body=b'{"args": {"temperature": 0, "model": "m"}}'),
+            Request("POST", "/", body=b'{"args": {"model": "m", "temperature": 0}}'),
+        ),
     ],
 )
 def test_what_differs_only_by_the_call_is_the_same(one: Request, other: Request) -> None:
@@ -187,6 +191,8 @@ def test_what_differs_only_by_the_call_is_the_same(one: Request, other: Request)
         asking(temperature=None),
         asking(session_id="s1"),
         asking(metadata={"conversation_id": "c1"}),
+        asking(args={"model": "m"}),
+        asking(args={"temperature": 0, "metadata": {"conversation_id": "c1"}}),
         Request("POST", "/", body=b'{"model": "m"}'),
         Request("POST", "/", body=b'["temperature", 0]'),
         Request("POST", "/", body=b'{"temperature": 0'),

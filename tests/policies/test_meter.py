@@ -83,6 +83,9 @@ def test_a_call_is_measured_retries_and_waits_included(suspends: bool) -> None:
         (Request("POST", "/v1/completions", body=b'{"model": "m"}'), "text_completion"),
         (Request("POST", "/v1/embeddings", body=b'{"model": "m"}'), "embeddings"),
         (Request("POST", "/api/v1/chat", body=b'{"model": "m"}'), "chat"),
+        (Request("POST", "/drivers/call", body=b'{"args": {"model": "m"}}'), "chat"),
+        (Request("POST", "/drivers/call", body=b'{"args": {}}'), "POST /drivers/call"),
+        (Request("POST", "/drivers/call", body=b'{"args": 5}'), "POST /drivers/call"),
         (Request("POST", "/v1/chat/completions", body=b"no JSON"), "POST /v1/chat/completions"),
         (GET, "GET /v1/models"),
         (Request("GET", "/v1/models/gpt-4o"), "GET /v1/models/*"),
@@ -149,11 +152,32 @@ def test_tokens_are_read_in_whatever_shape(usage: JSON, expected: Tokens) -> Non
     assert measured(asking(), answering(usage=usage)).end.tokens == expected
 
 
+def test_what_is_asked_within_args_is_told_too() -> None:
+    args: JSON = {"model": "m", "temperature": 0.5, "messages": [{"role": "user"}]}
+    request = Request("POST", "/drivers/call", body=msgspec.json.encode({"args": args}))
+    (call,) = measured(request, Response(200), content=True).calls
+    assert (call.model, call.parameters) == ("m", {"temperature": 0.5})
+    assert call.messages == [{"role": "user"}]
+    (call,) = measured(asking(messages=[{"content": '"args"'}]), Response(200)).calls
+    assert call.model == "loom/echo"
+
+
 @pytest.mark.parametrize("place", ["data", "metadata"])
 def test_tokens_are_found_where_services_tell_of_an_answer(place: str) -> None:
     usage: JSON = {"promptTokens": 3, "completionTokens": 4}
     told: dict[str, JSON] = {place: {"usage": usage}}
     assert measured(asking(), answering(**told)).end.tokens == Tokens(3, 4)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"message": {}, "usage": {"prompt_tokens": 3, "completion_tokens": 4}},
+        {"message": {"usage": {"input_tokens": 3, "output_tokens": 4}}},
+    ],
+)
+def test_tokens_are_found_where_a_driver_tells_of_an_answer(result: JSON) -> None:
+    assert measured(asking(), answering(result=result)).end.tokens == Tokens(3, 4)
 
 
 STOPPED: JSON = {"finish_reason": "stop", "message": {}}
@@ -175,6 +199,13 @@ CUT: JSON = {"finish_reason": "length"}
             ("c1", "m", ("stop",)),
         ),
         (answering(model="m", usage={}, metadata={"model": "other"}), (None, "m", ())),
+        (answering(result={"message": {}, "finish_reason": "stop"}), (None, None, ("stop",))),
+        (
+            answering(result={"message": {"id": "c1", "model": "m"}, "finish_reason": None}),
+            ("c1", "m", ()),
+        ),
+        (answering(result="text"), (None, None, ())),
+        (answering(result={"message": "text", "usage": 5}), (None, None, ())),
         (answering(data=[{"model": "m"}], metadata="none"), (None, None, ())),
     ],
 )
@@ -343,6 +374,7 @@ def test_nothing_that_was_said_is_told_unasked() -> None:
         ({"messages": SAID}, {"choices": [{"message": REPLY}]}, SAID, (REPLY,)),
         ({"prompt": "canary"}, {"choices": [{"text": "canary"}]}, "canary", (REPLY,)),
         ({"input": "canary"}, {"content": "canary"}, "canary", (REPLY,)),
+        ({}, {"result": {"message": REPLY}}, None, (REPLY,)),
         ({}, {"data": []}, None, ()),
     ],
 )

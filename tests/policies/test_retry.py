@@ -181,6 +181,12 @@ def test_waits_double_up_to_the_longest_less_a_quarter_by_chance(
     assert outside.slept == slept
 
 
+def test_waits_grow_by_another_factor_where_told() -> None:
+    outside = Scripted(*[BUSY] * 3, OK)
+    assert result(outside, GET, Retry(3, factor=3.0)) == 200
+    assert outside.slept == [0.5, 1.5, 4.5]
+
+
 def test_patience_may_be_endless() -> None:
     outside = Scripted(*[BUSY] * 1100, OK)
     assert result(outside, GET, Retry(10_000)) == 200
@@ -199,6 +205,8 @@ def test_a_request_is_repeated_so_often_at_most(max_retries: int) -> None:
     [
         (Retry(repeats_lost_posts=True), [LOST, OK], 200),
         (Retry(repeats_lost_posts=True), [LATE, OK], 200),
+        (Retry(repeats_lost_posts=True, repeats_late_posts=False), [LATE, OK], LATE),
+        (Retry(repeats_lost_posts=True, repeats_late_posts=False), [LOST, OK], 200),
         (Retry(repeats_lost_posts=True), [BUSY], 503),
         (Retry(repeats_failed_posts=True), [BUSY, OK], 200),
         (Retry(repeats_failed_posts=True), [LOST], LOST),

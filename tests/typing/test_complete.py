@@ -13,6 +13,7 @@ import chatloom
 import chatroutes
 import chatserver_sdk
 import infinity_assistant
+import puter
 import zaguan
 
 FILES = {
@@ -20,6 +21,7 @@ FILES = {
     chatroutes: "chatroutes_api.py",
     infinity_assistant: "infinity_api.py",
     chatserver_sdk: "api.py",
+    puter: "puter_api.py",
     zaguan: "zaguan_api.py",
 }
 """Where the names of each package are."""

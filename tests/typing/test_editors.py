@@ -12,6 +12,7 @@ import pytest
 import chatroutes
 import chatserver_sdk
 import infinity_assistant
+import puter
 import zaguan
 from chatloom.core.clients import AwaitingClient, BlockingClient
 from chatloom.core.manner import CallOptions
@@ -107,3 +108,19 @@ def test_an_editor_offers_every_call_and_every_option(client: type) -> None:
     for shown, options in ((making, ClientOptions), (changing, CallOptions)):
         assert not UNTYPED.search(shown), shown
         assert not [name for name in options.__annotations__ if f"{name}: " not in shown]
+
+
+def test_an_editor_knows_puters_client_which_has_both_modes() -> None:
+    lines = ["from puter import PuterAI", "client = PuterAI()"]
+    lines += [f"client.{name}" for name, _ in members(puter.PuterAI)]
+    lines += ["other = client", "other.chat(", "PuterAI(", "client."]
+    with opened("\n".join(lines)) as editor:
+        for name, words in members(puter.PuterAI):
+            check(editor.hover(f"\nclient.{name}"), words)
+        assert {name for name, _ in members(puter.PuterAI)} <= editor.completions("(\nclient.")
+        making, asking = editor.signature("\nPuterAI("), editor.signature("\nother.chat(")
+    options = [*puter.ConfigOptions.__annotations__, *ClientOptions.__annotations__]
+    assert not [name for name in options if f"{name}: " not in making]
+    for shown in (making, asking):
+        assert not UNTYPED.search(shown), shown
+    assert "temperature: " in asking

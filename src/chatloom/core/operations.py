@@ -105,7 +105,10 @@ class Resource(Generic[Mode]):
         return await self._send(engine.request("POST", path, (), engine.encode(payload)), read)
 
     async def _send(self, request: Request, read: Callable[[bytes], T]) -> T:
-        response = await self._engine.send(request)
+        return self._read(request, await self._engine.send(request), read)
+
+    def _read(self, request: Request, response: Response, read: Callable[[bytes], T]) -> T:
+        """Make sense of the answer to *request*."""
         try:
             return read(response.body)
         except UNREADABLE as error:

@@ -45,13 +45,17 @@ class AsyncStream(Generic[Piece, Whole]):
     """
 
     def __init__(self, opening: Opening, reading: Reading[Piece, Whole]) -> None:
+        self._pieces: deque[Piece] = deque()
+        self._turn_to(opening, reading)
+
+    def _turn_to(self, opening: Opening, reading: Reading[Piece, Whole]) -> None:
+        """Have another answer for what is to come, where the one before is over."""
         self._opening = opening
         self._reading = reading
         self._resuming = Resuming(opening, reading)
         self._response: Response | None = None
         self._followers: tuple[Follower, ...] = ()
         self._later: tuple[Follower, ...] = ()
-        self._pieces: deque[Piece] = deque()
         self._over = False
         self._taken = False
         self._interrupted = False

@@ -268,10 +268,15 @@ def _repeatable(request: Request) -> bytes | None:
         asked = cast("JSON", msgspec.json.decode(request.body))
     except UNREADABLE:
         return None
-    if not isinstance(asked, dict) or not _is_zero(asked.get("temperature")):
+    if not isinstance(asked, dict):
         return None
-    metadata = asked.get("metadata")
-    if _PLACES & asked.keys() or (isinstance(metadata, dict) and _PLACES & metadata.keys()):
+    # Puter's protocol has all that is asked of a model within ``args``.
+    args = asked.get("args")
+    told = args if isinstance(args, dict) else asked
+    metadata = told.get("metadata")
+    if not _is_zero(told.get("temperature")) or _PLACES & told.keys():
+        return None
+    if isinstance(metadata, dict) and _PLACES & metadata.keys():
         return None
     return msgspec.json.encode(asked, order="sorted")
 

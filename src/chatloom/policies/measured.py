@@ -107,28 +107,41 @@ class _Asked(msgspec.Struct):
 _PARAMETERS = _Asked.__struct_fields__[1:]
 
 
+class _Args(msgspec.Struct):
+    """Where Puter's protocol has all that is asked of a model."""
+
+    args: msgspec.Raw = msgspec.Raw()
+
+
 class _Said(msgspec.Struct):
     messages: JSON = None
     input: JSON = None
     prompt: JSON = None
 
 
+_decode_args = msgspec.json.Decoder(_Args).decode
 _decode_asked = msgspec.json.Decoder(_Asked).decode
 _decode_said = msgspec.json.Decoder(_Said).decode
 
 
 def _asked(body: bytes) -> _Asked:
     try:
-        return _decode_asked(body) if body else _Asked()
+        return _decode_asked(_told_in(body)) if body else _Asked()
     except UNREADABLE:
         return _Asked()
 
 
 def _said(body: bytes) -> _Said:
     try:
-        return _decode_said(body) if body else _Said()
+        return _decode_said(_told_in(body)) if body else _Said()
     except UNREADABLE:
         return _Said()
+
+
+def _told_in(body: bytes) -> bytes | msgspec.Raw:
+    """The part of a request that tells what is asked of a model."""
+    args = _decode_args(body).args if b'"args"' in body else b""
+    return args if bytes(args).startswith(b"{") else body
 
 
 _KNOWN = (
@@ -138,6 +151,7 @@ _KNOWN = (
     ("/chat", "chat"),
     ("/messages", "chat"),
     ("/responses", "chat"),
+    ("/drivers/call", "chat"),
 )
 
 
@@ -185,6 +199,14 @@ class _Within(msgspec.Struct, rename="camel"):
     finish_reason: JSON = None
 
 
+class _Result(msgspec.Struct):
+    """What Puter's protocol tells of an answer."""
+
+    message: JSON = None
+    usage: JSON = None
+    finish_reason: JSON = None
+
+
 class _Bare(msgspec.Struct):
     id: JSON = None
     model: JSON = None
@@ -192,9 +214,17 @@ class _Bare(msgspec.Struct):
     stop_reason: JSON = None
     data: msgspec.Raw = msgspec.Raw()
     metadata: msgspec.Raw = msgspec.Raw()
+    result: msgspec.Raw = msgspec.Raw()
+    message: JSON = None
 
     def __post_init__(self) -> None:
         """Take what is told within, where it is not told here."""
+        if self.usage is None and bytes(self.result).startswith(b"{"):
+            result = _decode_result(self.result)
+            self.message = result.message
+            own = result.message if isinstance(result.message, dict) else {}
+            self.id, self.model = self.id or own.get("id"), self.model or own.get("model")
+            self.usage, self.stop_reason = result.usage or own.get("usage"), result.finish_reason
         for told in (self.data, self.metadata):
             if self.usage is None and bytes(told).startswith(b"{"):
                 within = _decode_within(told)
@@ -211,6 +241,7 @@ class _TellingAnswer(_Bare):
     content: JSON = None
 
 
+_decode_result = msgspec.json.Decoder(_Result).decode
 _decode_within = msgspec.json.Decoder(_Within).decode
 _decode_bare = msgspec.json.Decoder(_Bare).decode
 _decode_answer = msgspec.json.Decoder(_Answer).decode
@@ -247,7 +278,8 @@ def _answered_barely(body: bytes) -> Answered:
 
 def _messages(answer: _TellingAnswer) -> tuple[JSON, ...]:
     if answer.choices is None:
-        return () if answer.content is None else (spoken(answer.content),)
+        said = answer.message if answer.content is None else spoken(answer.content)
+        return () if said is None else (said,)
     return tuple(choice.message or spoken(choice.text) for choice in answer.choices)
 
 

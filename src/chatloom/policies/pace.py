@@ -75,7 +75,7 @@ class Pace:
             number = min(self._free, default=self._next)
             due = self._due(number)
             if due > now and request.deadline is not None and due >= request.deadline:
-                raise _too_late(request, due - now)
+                raise too_late(request, due - now)
             if number == self._next:
                 self._next += 1
             else:
@@ -103,7 +103,7 @@ class Pace:
                 self._known, self._moment = last, now
 
 
-def _too_late(request: Request, wait: float) -> TimedOut:
+def too_late(request: Request, wait: float) -> TimedOut:
     reason = f"{request} would wait {wait:.3g} s for its turn, past its deadline"
     return TimedOut(reason, retry_after=wait)  # so that `Retry` does not try in vain
 

@@ -7,6 +7,7 @@
 | 408                        | again              | not                                      |
 | 5xx                        | again              | where the SDK promises it                |
 | the answer was lost        | again              | where promised, or the server heeds keys |
+| it took too long           | again              | the same, and may be promised apart      |
 | ``x-should-retry`` is told | as told            | as told                                  |
 
 Where the very first answer was lost, the server is asked whether it heeds keys; not
@@ -46,10 +47,11 @@ _Outcome: TypeAlias = Response | TransportError
 class Retry:
     """Repeat a failed request, at most *max_retries* times.
 
-    Waits ``first_delay * 2**n`` seconds, at most *longest_delay*, less up to a
+    Waits ``first_delay * factor**n`` seconds, at most *longest_delay*, less up to a
     quarter by chance; or what the server asks. Asked to wait longer than
     *patience*, or past the request's deadline, it gives up at once. The rest of
     an answer is waited for *outage* seconds where its server cannot be reached.
+    A POST that took too long counts as a lost one, unless *repeats_late_posts* says.
     """
 
     def __init__(
@@ -57,20 +59,26 @@ class Retry:
         max_retries: int = 2,
         *,
         first_delay: float = 0.5,
+        factor: float = 2.0,
         longest_delay: float = 8.0,
         patience: float = 120.0,
         outage: float = 30.0,
         repeats_failed_posts: bool = False,
         repeats_lost_posts: bool = False,
+        repeats_late_posts: bool | None = None,
         on_retry: Callable[[Request, float, Response | TransportError], object] | None = None,
     ) -> None:
         self._max_retries = max_retries
         self._first_delay = first_delay
+        self._factor = factor
         self._longest_delay = longest_delay
         self._patience = patience
         self._outage = outage
         self._repeats_failed_posts = repeats_failed_posts
         self._repeats_lost_posts = repeats_lost_posts
+        self._repeats_late_posts = (
+            repeats_lost_posts if repeats_late_posts is None else repeats_late_posts
+        )
         self.on_retry = on_retry
         """Told of each repetition before its wait, with the wait's seconds."""
         self._keys = Heeding()
@@ -152,8 +160,8 @@ class Retry:
 
     def _pause_before(self, attempt: int, outside: Outside) -> float:
         """How long to wait after so many attempts, where nobody says."""
-        doubled = 2.0 ** min(attempt - 1, 64)
-        longest = min(self._first_delay * doubled, self._longest_delay)
+        grown = self._factor ** min(attempt - 1, 64)
+        longest = min(self._first_delay * grown, self._longest_delay)
         return longest * (1 - outside.random() / 4)
 
     def _is_outage(self, request: Request, outcome: _Outcome, outside: Outside) -> bool:
@@ -182,11 +190,11 @@ class Retry:
     async def _repeats_loss(
         self, request: Request, failure: TransportError, outside: Outside
     ) -> bool:
-        if isinstance(failure, ConnectError) or request.is_idempotent or self._repeats_lost_posts:
+        if isinstance(failure, ConnectError) or request.is_idempotent:
             return True
         if isinstance(failure, TimedOut):
-            return self._keys.covers(request)
-        return await self._keys.find_out(request, outside)
+            return self._repeats_late_posts or self._keys.covers(request)
+        return self._repeats_lost_posts or await self._keys.find_out(request, outside)
 
 
 def _loss(request: Request, outcome: _Outcome) -> TransportError | None:

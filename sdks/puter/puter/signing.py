@@ -1,0 +1,98 @@
+"""What is done around each attempt, and around what a cache keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+import msgspec
+
+from chatloom.core.http import UNREADABLE, Request, Response
+from chatloom.core.outside import Outside, Policy, guard
+from chatloom.policies.authorize import Authorize
+from chatloom.policies.cache import Cache
+from puter.answers import is_refusal, refusal_status
+from puter.credentials import Credentials, Token
+
+
+def signing(token: Token, around: Sequence[Policy]) -> Policy:
+    """Sign each attempt with the token of that moment, within *around*."""
+
+    async def sign(request: Request, outside: Outside, /) -> Response:
+        now = token.now()
+        return await (outside.send(request) if now is None else Authorize(now)(request, outside))
+
+    return _within([*around, sign, say_by_status])
+
+
+def hiding(who: Credentials, around: Sequence[Policy]) -> Policy:
+    """Keep the password of a login out of its errors, some of which repeat what was sent."""
+
+    async def hide(request: Request, outside: Outside, /) -> Response:
+        response = await outside.send(request)
+        if response.status >= 400 and (password := who.password):
+            body = await response.read()
+            response.body = body.replace(password.reveal().encode(), b"[password]")
+        return response
+
+    return _within([*around, hide, say_by_status])
+
+
+def _within(policies: Sequence[Policy]) -> Policy:
+    async def all_of_them(request: Request, outside: Outside, /) -> Response:
+        return await guard(outside, policies).send(request)
+
+    return all_of_them
+
+
+async def say_by_status(request: Request, outside: Outside, /) -> Response:
+    """Give a failure that an older service tells with status 200 the status that it means.
+
+    So it is repeated, measured and raised like any other.
+    """
+    response = await outside.send(request)
+    is_json = response.headers.get("content-type", "").startswith("application/json")
+    if response.status != 200 or not (is_json or response.arriving is None):
+        return response
+    body = await response.read()
+    try:
+        told = msgspec.json.decode(body) if b'"success"' in body else None
+    except UNREADABLE:
+        told = None
+    if is_refusal(told):
+        response.status = refusal_status(told)
+    elif request.streamed:
+        response.arriving = _Whole(body)
+    return response
+
+
+class _Whole:
+    """The body of a streamed answer that came as a whole."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    async def read(self) -> bytes:
+        body, self._body = self._body, b""
+        return body
+
+    async def close(self) -> None: ...
+
+    async def finish(self) -> None: ...
+
+    def abandon(self) -> None: ...
+
+
+class PerToken(Cache):
+    """A cache of a client whose token comes and goes: no token finds what another was answered."""
+
+    def __init__(self, cache: Cache, token: Token) -> None:
+        self._cache = cache
+        self._token = token
+
+    def within(self, scope: bytes) -> Policy:
+        async def cached(request: Request, outside: Outside, /) -> Response:
+            own = sha256(scope + self._token.reveal().encode()).digest()
+            return await self._cache.within(own)(request, outside)
+
+        return cached
