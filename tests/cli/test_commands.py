@@ -37,6 +37,8 @@ def test_the_version_is_told(shell: Shell) -> None:
         ["explain"],
         ["export"],
         ["import"],
+        ["users"],
+        ["users", "create"],
         ["knowledge"],
         ["knowledge", "add"],
         ["backup"],

@@ -214,6 +214,13 @@ COSTING: dict[str, dict[str, object]] = {
     "/api/chat": {"message": "Hello!"},
     "/api/chat/stream": {"message": "Hello!"},
     "/api/research": {"query": "Hello!", "depth": "shallow"},
+    "/drivers/call": {
+        "interface": "puter-chat-completion",
+        "method": "complete",
+        "args": {"messages": ["Hello!"], "model": "loom/scribe"},
+    },
+    "/puterai/openai/v1/chat/completions": COMPLETION,
+    "/puterai/anthropic/v1/messages": COMPLETION,
 }
 """Every address that costs, with a request that does."""
 

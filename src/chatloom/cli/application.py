@@ -20,6 +20,7 @@ from chatloom.cli import (
     models,
     serve,
     tree,
+    users,
 )
 from chatloom.cli.chat import command as chat
 
@@ -50,6 +51,7 @@ application.command("serve")(serve.serve)
 application.command("chat")(chat.chat)
 application.add_typer(keys.commands, name="keys")
 application.add_typer(accounts.commands, name="accounts")
+application.add_typer(users.commands, name="users")
 application.add_typer(budgets.commands, name="budgets")
 application.add_typer(knowledge.commands, name="knowledge")
 application.command("models")(models.models)

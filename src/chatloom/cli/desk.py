@@ -1,4 +1,4 @@
-"""Where keys, budgets and tiers are given: at the server that has the file open, else there."""
+"""Where keys, money and people are seen to: at the server that has the file open, else there."""
 
 from __future__ import annotations
 
@@ -18,17 +18,20 @@ from chatloom.core.operations import operation, typed
 from chatloom.core.secret import Secret
 from chatloom.policies.authorize import Authorize
 from chatloom.server.identity.keys import Identity
+from chatloom.server.identity.people import People
 from chatloom.server.identity.tiers import Tiers
 from chatloom.server.lock import DatabaseLock, Locked
 from chatloom.server.protocols.chatloom.accounts import change_tier, tell_accounts
 from chatloom.server.protocols.chatloom.archives import import_archive
 from chatloom.server.protocols.chatloom.budgets import list_budgets, remove_budget, set_budget
 from chatloom.server.protocols.chatloom.keys import make_key, tell_key, tell_keys
+from chatloom.server.protocols.chatloom.people import alter_person, make_person, tell_people
 from chatloom.server.protocols.deeds import CLI, deed
 from chatloom.server.settings import ServerSettings
 from chatloom.server.store.sqlite import SQLiteStore
 from chatloom.transports.blocking import BlockingTransport
 from chatloom.wire import chatloom as wire
+from chatloom.wire.people import NewPerson, Person, PersonChange, PersonList
 
 T = TypeVar("T")
 
@@ -37,7 +40,7 @@ _PART = 512 * 1024
 
 
 class Desk(Protocol):
-    """What can be done with keys, budgets and accounts. Raises `ChatloomError` or `Refusal`."""
+    """What can be done with keys, money and people. Raises `ChatloomError` or `Refusal`."""
 
     def list(self) -> wire.KeyList: ...
     def create(self, wanted: wire.NewKey) -> wire.Key: ...
@@ -48,6 +51,9 @@ class Desk(Protocol):
     def remove_budget(self, named: wire.BudgetName) -> wire.Budget: ...
     def accounts(self, settings: ServerSettings) -> wire.AccountList: ...
     def set_tier(self, id: str, tier: str | None, settings: ServerSettings) -> wire.Account: ...
+    def people(self) -> PersonList: ...
+    def add_person(self, wanted: NewPerson) -> Person: ...
+    def change_person(self, id: str, wanted: PersonChange) -> Person: ...
     def import_archive(self, file: IO[bytes], wanted: wire.NewImport) -> wire.Imported: ...
 
 
@@ -127,6 +133,23 @@ class _Remote(BlockingClient):
         return await self._send(request, typed(wire.Account))
 
     @operation
+    async def people(self) -> PersonList:
+        """List everybody who logs in."""
+        return await self._get("/admin/people", typed(PersonList))
+
+    @operation
+    async def add_person(self, wanted: NewPerson) -> Person:
+        """Make somebody an account."""
+        return await self._post("/admin/people", wanted, typed(Person))
+
+    @operation
+    async def change_person(self, id: str, wanted: PersonChange) -> Person:
+        """Give somebody another password, or disable them."""
+        body = self._engine.encode(wanted)
+        request = self._engine.request("PATCH", path("/admin/people/{id}", id=id), (), body)
+        return await self._send(request, typed(Person))
+
+    @operation
     async def import_archive(self, file: IO[bytes], wanted: wire.NewImport) -> wire.Imported:
         """Send a file, part by part, and have it imported."""
         upload = await self._post("/admin/archives", {}, typed(wire.Upload))
@@ -203,6 +226,25 @@ class _Local:
 
     def accounts(self, settings: ServerSettings) -> wire.AccountList:
         return self._with(lambda store, _: tell_accounts(store, Tiers(settings)))
+
+    def people(self) -> PersonList:
+        return self._with(lambda store, _: tell_people(store))
+
+    def add_person(self, wanted: NewPerson) -> Person:
+        return self._with_people(lambda people: make_person(people, wanted, by=CLI))
+
+    def change_person(self, id: str, wanted: PersonChange) -> Person:
+        return self._with_people(lambda people: alter_person(people, id, wanted, by=CLI))
+
+    def _with_people(self, act: Callable[[People], Awaitable[T]]) -> T:
+        async def acted(store: SQLiteStore, identity: Identity) -> T:
+            people = People(store, identity, dev=False, is_open=False)
+            try:
+                return await act(people)
+            finally:
+                await people.close()
+
+        return self._with(acted)
 
     def import_archive(self, file: IO[bytes], wanted: wire.NewImport) -> wire.Imported:
         return self._with(lambda store, _: import_archive(store, file, wanted, by=CLI))

@@ -26,6 +26,9 @@ from chatloom.server.protocols.envelopes import owner_of, refuse
 from chatloom.server.protocols.infinity import research as infinity_research
 from chatloom.server.protocols.infinity import routes as infinity
 from chatloom.server.protocols.infinity import telling as infinity_chat
+from chatloom.server.protocols.puter import routes as puter
+from chatloom.server.protocols.puter import telling as puter_chat
+from chatloom.server.protocols.puter import tokens
 from chatloom.server.protocols.zaguan import routes as zaguan
 from chatloom.server.refusal import Refusal
 from chatloom.server.routes import Route, RouteTable
@@ -36,6 +39,7 @@ _log = logging.getLogger("chatloom.server")
 VOICES = {
     infinity_chat.PROTOCOL: infinity_chat.VOICE,
     infinity_research.PROTOCOL: infinity_research.VOICE,
+    puter_chat.PROTOCOL: puter_chat.VOICE,
     exchanges.PROTOCOL: exchanges.VOICE,
     asking.PROTOCOL: asking.VOICE,
     "chatserver": completions.VOICE,
@@ -51,11 +55,13 @@ ROUTES: tuple[Route, ...] = (
     *embeddings.ROUTES,
     *zaguan.ROUTES,
     *infinity.ROUTES,
+    *puter.ROUTES,
     *turns.routes(VOICES),
     *chatloom.ROUTES,
     *documentation.routes(lambda: ROUTES),
 )
 
+_MESSAGES = ("/v1/messages", "/puterai/anthropic/")
 _SECURITY = (
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
@@ -103,7 +109,7 @@ class App:
         try:
             reply = await self._reply(call)
             common = [*_SECURITY, (b"x-request-id", call.request_id.encode())]
-            if scope["path"].startswith("/v1/messages"):  # as Anthropic's clients call it
+            if scope["path"].startswith(_MESSAGES):  # as Anthropic's clients call it
                 common.append((b"request-id", call.request_id.encode()))
             if (key := call.honoured_key) is not None:
                 common.append((repeats.HEADER.encode(), key.encode()))
@@ -128,7 +134,9 @@ class App:
         owner, known = None, None
         try:
             check_host(call.headers.get("host"), self._hosts)
-            check_origin(call.headers, dev=self._services.dev)
+            if "origin" in call.headers:
+                claimed = tokens.CLAIMED_ORIGINS if owner_of(path) == "puter" else ()
+                check_origin(call.headers, dev=self._services.dev, claimed=claimed)
             methods, call.parts = self._table.find(path)
             if any(one.is_keyed for one in methods.values()):
                 call.honoured_key = repeats.key_of(call)
@@ -137,7 +145,7 @@ class App:
             call.route = route = _route(methods, call.scope)
             owner = route.owner
             if route.scope != "public":
-                call.key = known = await self._services.identity.of(credential_of(call.headers))
+                call.key = known = await self._services.identity.of(await _credential(call))
                 await admit(call)
             return await route.endpoint(call)
         except Refusal as refusal:
@@ -158,17 +166,29 @@ SAID_TWICE = "\0"
 _UNIQUE = frozenset({"host", "authorization", "x-api-key", "origin", "idempotency-key"})
 
 
-def credential_of(headers: Mapping[str, str]) -> str | None:
+async def _credential(call: Call) -> str | None:
+    if not call.route.takes_token:
+        return credential_of(call.headers)
+    told = await tokens.of_body(call)
+    return credential_of(call.headers, told, cookie=tokens.of_cookie(call))
+
+
+def credential_of(
+    headers: Mapping[str, str], told: str | None = None, *, cookie: str | None = None
+) -> str | None:
     """The key a request shows, in any of the forms the five services use.
 
+    That is the one *told* in its body, else in its head, else in its *cookie*.
     Raises `Refusal` where one of them is given twice.
     """
     if SAID_TWICE in {headers.get("authorization"), headers.get("x-api-key")}:
         raise Refusal("unauthenticated", "the API key is given twice", code="ambiguous_api_key")
+    if told:
+        return told
     scheme, _, value = headers.get("authorization", "").partition(" ")
     if scheme.lower() in {"bearer", "apikey"} and value.strip():
         return value.strip()
-    return headers.get("x-api-key")
+    return headers.get("x-api-key") or cookie
 
 
 def _headers(scope: Scope) -> dict[str, str]:

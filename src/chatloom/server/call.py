@@ -90,6 +90,7 @@ class Call:
         self.scope = scope
         self.headers = headers
         self._receive = receive
+        self._body: bytes | None = None
         self._reader: Reader | None = None
         self._watching: asyncio.Task[None] | None = None
 
@@ -120,6 +121,12 @@ class Call:
         self._reader.leave()
 
     @property
+    def address(self) -> str | None:
+        """Where it comes from, as far as the connection tells; nothing told in it counts."""
+        client = self.scope.get("client")
+        return str(client[0]) if client else None
+
+    @property
     def query(self) -> QueryParams:
         """The query string."""
         return QueryParams(self.scope["query_string"])
@@ -128,8 +135,16 @@ class Call:
         """Read the query string as *kind*. Raises `Refusal`."""
         return convert(dict(self.query), kind, strict=False)
 
+    async def peek(self) -> bytes:
+        """Read the body, and leave it to be read. Raises `Refusal` as `body` does."""
+        self._body = await self.body()
+        return self._body
+
     async def body(self) -> bytes:
         """Read the body. Raises `Refusal` past the limit, and for a packed one."""
+        if (peeked := self._body) is not None:
+            self._body = None  # or it would be kept for as long as the answer takes
+            return peeked
         if self.headers.get("content-encoding", "identity") != "identity":
             raise Refusal(
                 "unsupported_media", "send the body as it is, not packed", code="packed_body"
@@ -238,6 +253,9 @@ class Reply(msgspec.Struct):
     content_type: bytes = b"application/json"
 
 
+EVENT_STREAM = b"text/event-stream; charset=utf-8"
+
+
 class StreamedReply(msgspec.Struct):
     """An answer in pieces.
 
@@ -247,7 +265,7 @@ class StreamedReply(msgspec.Struct):
 
     pieces: AsyncIterator[bytes]
     headers: list[tuple[bytes, bytes]] = []
-    content_type: bytes = b"text/event-stream; charset=utf-8"
+    content_type: bytes = EVENT_STREAM
 
 
 class LastPiece(bytes):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -24,18 +24,34 @@ def check_host(host: str | None, hosts: frozenset[str]) -> None:
         )
 
 
-def check_origin(headers: Mapping[str, str], *, dev: bool) -> None:
+def check_origin(headers: Mapping[str, str], *, dev: bool, claimed: Collection[str] = ()) -> None:
     """Refuse foreign web pages in ``--dev``, where any key would do.
 
-    Elsewhere they get no permission to read the answer, and need a key they cannot have.
+    Elsewhere they get no permission to read the answer, and need a key they cannot have. An
+    origin that programs have *claimed* passes, unless a browser says that there is a page.
     """
     origin = headers.get("origin")
     if origin is None or not dev:
+        return
+    if origin in claimed and headers.get("sec-fetch-site") != "cross-site":
         return
     if _place(origin) != headers.get("host"):
         raise Refusal(
             "forbidden", "the dev server does not talk to other web pages", code="foreign_origin"
         )
+
+
+def is_own_page(headers: Mapping[str, str], method: str) -> bool:
+    """Whether a browser sends this for a page of this server, so that its cookies count.
+
+    Reading needs no proof: a foreign page would not be shown what it is answered.
+    """
+    origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+    if origin is not None:
+        return _place(origin) == headers.get("host") and site in {None, "same-origin"}
+    if method in {"GET", "HEAD"}:
+        return site in {None, "same-origin", "none"}
+    return site == "same-origin"
 
 
 def _place(origin: str) -> str:

@@ -105,7 +105,7 @@ LAST_EVENT_ID: Document = {
 def _responses(route: Route, refs: dict[type | UnionType, Document]) -> Document:
     content: Document = _json(refs[route.answer]) if route.answer is not None else {}
     if route.streams is not None:
-        content = {**content, "text/event-stream": {"schema": refs[route.streams]}}
+        content = {**content, route.streamed_as: {"schema": refs[route.streams]}}
     responses: Document = {str(route.status): {"description": "Success", "content": content}}
     for kind in route.refusals:
         responses[str(STATUS[kind])] = {

@@ -18,7 +18,7 @@ from chatloom.server.identity.powers import Scope
 from chatloom.server.refusal import Kind
 
 Owner: TypeAlias = Literal[
-    "chatroutes", "chatserver", "zaguan", "infinity", "anthropic", "chatloom"
+    "chatroutes", "chatserver", "zaguan", "infinity", "puter", "anthropic", "chatloom"
 ]
 """Whose words errors are told in."""
 
@@ -35,6 +35,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     endpoint: Endpoint
     scope: Scope | Literal["public", "control"]
     """What a key needs; `control` is for the commands of the server's own machine alone."""
+    takes_token: bool = False
+    """Whether a key may also be shown as Puter's clients do: in the body, or by a cookie."""
     query: type | None = None
     """What its query string may say."""
     request: type | None = None
@@ -48,6 +50,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it is idempotent by key though it costs nothing: it makes something."""
     streams: type | UnionType | None = None
     """What each event of a streamed answer holds, where there is one."""
+    streamed_as: str = "text/event-stream"
+    """The content type of that."""
 
     @property
     def is_keyed(self) -> bool:

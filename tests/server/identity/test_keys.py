@@ -23,6 +23,8 @@ PUBLIC = {
     *("/health", "/ready", "/openapi.json", "/docs", "/docs/style.css"),
     *("/api/v1/auth/register", "/api/v1/auth/login", "/api/v1/auth/refresh"),
     *("/api/v1/autobranch/health", "/api/health"),
+    *("/login", "/lsmod", "/drivers/list-interfaces"),
+    *("/puterai/chat/models", "/puterai/chat/models/details"),
 }
 
 FORMS: dict[str, Callable[[str], Mapping[str, str]]] = {

@@ -540,6 +540,15 @@ NAMING: dict[str, Request] = {
     "recalling": ("GET", "/api/memory/retrieve?key=a&userId=ann", None),
     "listing memories": ("GET", "/api/memory/list?userId=ann", None),
     "forgetting": ("DELETE", "/api/memory?key=a&userId=ann", None),
+    "driver": (
+        "POST",
+        "/drivers/call",
+        {
+            "interface": "puter-chat-completion",
+            "method": "complete",
+            "args": {**MESSAGE, "metadata": {"user_id": "ann"}},
+        },
+    ),
 }
 
 

@@ -57,6 +57,11 @@ def test_a_stop_sequence_ends_an_answer_and_is_not_said(driver: Driver) -> None:
     assert answered.reasons == ["stop"]
 
 
+def test_of_no_tokens_nothing_is_said(driver: Driver) -> None:
+    answered = ask(driver, prompt(LONG, max_tokens=0))
+    assert (answered.text(), answered.tokens, answered.reasons) == ("", 0, ["length"])
+
+
 def test_max_tokens_before_a_stop_sequence_wins(driver: Driver) -> None:
     whole = ask(driver, prompt(LONG)).text()
     answered = ask(driver, prompt(LONG, stop=[whole[-3:]], max_tokens=2))
@@ -103,7 +108,8 @@ def test_sound_is_refused(driver: Driver, extra: dict[str, Any], param: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("asked_for", "param"), [({"n": 0}, "n"), ({"n": 1000}, "n"), ({"max_tokens": 0}, "max_tokens")]
+    ("asked_for", "param"),
+    [({"n": 0}, "n"), ({"n": 1000}, "n"), ({"max_tokens": -1}, "max_tokens")],
 )
 def test_numbers_out_of_range_are_refused(
     driver: Driver, asked_for: dict[str, Any], param: str

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import unicodedata
+from contextlib import suppress
 
 import msgspec
+from msgspec.structs import replace
 
 from chatloom.core.secret import Secret
 from chatloom.server.identity.attempts import Attempts
 from chatloom.server.identity.keys import Identity
 from chatloom.server.identity.passwords import Passwords
-from chatloom.server.identity.sessions import Held, Sessions
+from chatloom.server.identity.sessions import ACCESS_FOR, Held, Sessions
 from chatloom.server.ids import milliseconds, new_id
-from chatloom.server.refusal import Refusal, invalid
+from chatloom.server.refusal import Refusal, invalid, not_found
 from chatloom.server.store.administration import Deed
 from chatloom.server.store.contract import Store
 from chatloom.server.store.keys import Key
@@ -41,6 +43,7 @@ class People:
 
     def __init__(self, store: Store, identity: Identity, *, dev: bool, is_open: bool) -> None:
         self._store = store
+        self._identity = identity
         self._dev = dev
         self._is_open = is_open or dev
         self._passwords = Passwords()
@@ -68,20 +71,40 @@ class People:
         self.require_open()
         _check(wanted)
         attempt = self._attempts.count(address=address)
-        if await self._find(wanted.login) is not None:
-            raise _taken(wanted)
-        try:
-            person = await self._add(wanted)
-        except LoginTaken:  # this very moment
-            raise _taken(wanted) from None
+        person = await self._new(wanted)
         if self._dev:  # elsewhere nobody may register a whole town
             attempt.succeeded()
         return person, await self.sessions.begin(person)
 
+    async def add(self, wanted: NewPerson, deed: Deed) -> Person:
+        """Make somebody an account who did not do so themselves. Raises `Refusal`."""
+        _check(wanted)
+        return await self._new(wanted, deed)
+
+    async def change(
+        self, id: str, deed: Deed, *, password: Secret | None = None, disabled: bool | None = None
+    ) -> Person:
+        """Give somebody another password, disable them or not; all their sessions end.
+
+        Raises `Refusal` for nobody.
+        """
+        kept = None if password is None else await self._passwords.hash(password)
+        person = await self._store.person(id)
+        if person is None:
+            raise not_found("person")
+        deed = _about(person, deed)
+        now = milliseconds()
+        await self._store.change_person(id, now, deed, password=kept, disabled=disabled)
+        self._identity.forget_account(person.account_id)
+        return await self._store.person(id) or person
+
     async def log_in(
-        self, login: str, password: Secret, address: str | None
+        self, login: str, password: Secret, address: str | None, lasting: int = ACCESS_FOR
     ) -> tuple[Person, Held]:
-        """Let somebody in who knows their password. Raises `Refusal`."""
+        """Let somebody in who knows their password. Raises `Refusal`.
+
+        *lasting* is for how many seconds what they hold works without being renewed.
+        """
         attempt = self._attempts.count(name=comparable(login), address=address)
         person = await self._find(login)
         if person is None and self._dev:
@@ -89,7 +112,9 @@ class People:
         else:
             person = await self._proven(person, password)
         attempt.succeeded()
-        return person, await self.sessions.begin(person)
+        held = await self.sessions.begin(person, lasting)
+        await self._check_still(person, password, held)
+        return person, held
 
     async def of(self, key: Key) -> Person | None:
         """Whose account *key* is for; `None` where it is nobody's, or the key another's there."""
@@ -107,9 +132,24 @@ class People:
             raise Refusal(
                 "unauthenticated", "the name or the password is wrong", code="invalid_credentials"
             )
+        if person.disabled_at is not None:
+            raise Refusal(
+                "unauthenticated", "this person may not log in any more", code="account_suspended"
+            )
         if self._passwords.is_outdated(person.password):
             await self._store.set_password(person.id, await self._passwords.hash(password))
         return person
+
+    async def _check_still(self, person: Person, password: Secret, held: Held) -> None:
+        """End what was begun this very moment where *person* is no longer let in by *password*."""
+        now = await self._store.person(person.id)
+        try:
+            if now != person:
+                await self._proven(now, password)
+        except Refusal:
+            with suppress(Refusal):  # it may have ended with the others
+                await self.sessions.end(await self._identity.of(held.access.reveal()))
+            raise
 
     def _tell_of_refusal(self, person: Person) -> None:
         """Put it into the audit log; nobody waits for that, who could tell by it who is known."""
@@ -132,7 +172,15 @@ class People:
         except LoginTaken:  # two first logins at once
             return await self._proven(await self._find(login), password)
 
-    async def _add(self, wanted: NewPerson) -> Person:
+    async def _new(self, wanted: NewPerson, deed: Deed | None = None) -> Person:
+        if await self._find(wanted.login) is not None:
+            raise _taken(wanted)
+        try:
+            return await self._add(wanted, deed)
+        except LoginTaken:  # this very moment
+            raise _taken(wanted) from None
+
+    async def _add(self, wanted: NewPerson, deed: Deed | None = None) -> Person:
         id = new_id()
         person = Person(
             id=id,
@@ -144,7 +192,8 @@ class People:
             created_at=milliseconds(),
             dev=self._dev,
         )
-        await self._store.add_person(person, _deed(person, "registered"))
+        told = _deed(person, "registered") if deed is None else _about(person, deed)
+        await self._store.add_person(person, told)
         return person
 
 
@@ -182,6 +231,10 @@ def _taken(wanted: NewPerson) -> Refusal:
         code="already_registered",
         repeatable=False,
     )
+
+
+def _about(person: Person, deed: Deed) -> Deed:
+    return replace(deed, resource_id=person.id, account_id=person.account_id)
 
 
 def _deed(person: Person, done: str) -> Deed:

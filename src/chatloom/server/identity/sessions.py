@@ -1,10 +1,11 @@
 """Sessions of people who logged in.
 
 A session is an API key that nobody ever sees. Its access tokens are keys that
-descend from it, for an hour each; so whatever ends the session ends all of
-them, and what they take counts together. A refresh token is 256 random bits, of
-which only the SHA-256 is stored. It makes the next access token, once: if it
-comes a second time somebody has stolen it, or its successor, and the session ends.
+descend from it, for an hour each where it is renewed; so whatever ends the
+session ends all of them, and what they take counts together. A refresh token is
+256 random bits, of which only the SHA-256 is stored. It makes the next access
+token, once: if it comes a second time somebody has stolen it, or its successor,
+and the session ends.
 """
 
 from __future__ import annotations
@@ -49,14 +50,14 @@ class Sessions:
         self._identity = identity
         self._dev = dev
 
-    async def begin(self, person: Person) -> Held:
-        """Let *person* in."""
+    async def begin(self, person: Person, lasting: int = ACCESS_FOR) -> Held:
+        """Let *person* in, with an access token that works for so many seconds."""
         wanted = NewKey(name="session", account_id=person.account_id)
         session, _ = await self._identity.mint(wanted, _deed(person.id, "begun"))
-        access = await self._access(session)
+        access = await self._access(session, lasting)
         token, refresh = _new_token(session.id)
         await self._store.add_refresh_token(token)
-        return Held(access, refresh)
+        return Held(access, refresh, lasting)
 
     async def renew(self, token: str) -> Held:
         """Exchange a refresh token for what holds its session from now on. Raises `Refusal`."""
@@ -80,20 +81,26 @@ class Sessions:
 
     async def end(self, key: Key) -> None:
         """End the session whose access token *key* is. Raises `Refusal` where it is none."""
-        id = key.ancestors[0] if len(key.ancestors) == 1 else ""
-        if not id or not await self._store.is_session(id):
+        id = await self.of(key)
+        if id is None:
             raise invalid(
                 "this API key belongs to no session; keys are revoked at /v1/keys",
                 code="no_session",
             )
         await self._revoke(id, _deed(key.id, "ended"))
 
-    async def _access(self, session: Key) -> Secret:
+    async def of(self, key: Key) -> str | None:
+        """The session whose access token *key* is; `None` where it is none."""
+        if len(key.ancestors) != 1 or not await self._store.is_session(key.ancestors[0]):
+            return None
+        return key.ancestors[0]
+
+    async def _access(self, session: Key, lasting: int = ACCESS_FOR) -> Secret:
         wanted = NewKey(
             name="access token",
             account_id=session.account_id,
             scopes=USER_SCOPES,
-            expires_at=milliseconds() + ACCESS_FOR * 1000,
+            expires_at=milliseconds() + lasting * 1000,
             parent=session,
         )
         _, secret = await self._identity.mint(wanted, None)

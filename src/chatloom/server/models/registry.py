@@ -2,7 +2,7 @@
 
 In this order: the offline models, ``[models]`` and ``[aliases]`` of the
 configuration, ``provider/model``, the names and patterns a provider lists, and
-in ``--dev`` the names that the documents use.
+in ``--dev`` the names that the documents use, and the `placeholder` models.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from chatloom.core.errors import SettingsError
 from chatloom.server.models import pricing
 from chatloom.server.models.catalogue import Catalogue
 from chatloom.server.models.driver import Driver, ModelInfo, Price
-from chatloom.server.models.offline import echo, embedder, scribe
+from chatloom.server.models.offline import echo, embedder, placeholder, scribe
 from chatloom.server.models.openai import OpenAI, capabilities_of
 from chatloom.server.settings import (
     WELL_KNOWN,
@@ -102,6 +102,9 @@ class Registry:
         self._models, self._aliases = settings.models, settings.aliases
         self._named = settings.providers
         self._documented = _documented() if dev else {}
+        self.placeholders: Sequence[ModelInfo] = placeholder.INFOS if dev else ()
+        """Those that can be asked for, and are not listed beside the others."""
+        self._saying = {info.id: placeholder.Placeholder(info.id) for info in self.placeholders}
         self._loom: dict[str, Driver] = {
             echo.NAME: echo.Echo(),
             scribe.NAME: scribe.Scribe(),
@@ -178,7 +181,20 @@ class Registry:
             if any(fnmatchcase(name, pattern) for pattern in patterns):
                 return self._provided(provider, name)
         documented = self._documented.get(name)
-        return self._offline(documented, {}) if documented else None
+        return self._offline(documented, {}) if documented else self._placeholder(base, options)
+
+    def _placeholder(self, base: str, options: str) -> Resolved | None:
+        for info in self.placeholders:
+            if base in {info.id, f"{info.provider}/{info.id}"}:
+                driver = self._saying[info.id]
+                return Resolved(
+                    driver=driver,
+                    model=info.id,
+                    info=info,
+                    options=_options(options),
+                    price=driver.price(info.id),
+                )
+        return None
 
     def _offline(self, name: str, options: dict[str, str]) -> Resolved:
         driver = self._loom[name]

@@ -183,7 +183,7 @@ def completion_of(turn: Telling) -> wire.Completion:
         id=completion_id(turn),
         created=turn.about.started_at // 1000,
         model=turn.served_model,
-        choices=[_choice(index, choice) for index, choice in turn.answer.ordered()],
+        choices=[choice_of(index, choice) for index, choice in turn.answer.ordered()],
         usage=usage_of(turn.usage),
         system_fingerprint=turn.about.conversation_id,
         metadata=place_of(turn),
@@ -216,7 +216,8 @@ def turn_id_of(id: str) -> str:
 _HEX = re.compile("[0-9a-f]{32}").fullmatch
 
 
-def _choice(index: int, choice: Choice) -> wire.CompletionChoice:
+def choice_of(index: int, choice: Choice) -> wire.CompletionChoice:
+    """Tell one of an answer's alternatives."""
     message = choice.message()
     return wire.CompletionChoice(
         index=index,

@@ -20,6 +20,7 @@ from chatloom.server.protocols.chatroutes.errors import chatroutes_error
 from chatloom.server.protocols.infinity.errors import infinity_error
 from chatloom.server.protocols.moments import iso
 from chatloom.server.protocols.openai_errors import openai_error
+from chatloom.server.protocols.puter.errors import puter_error
 from chatloom.server.refusal import Kind, Refusal
 from chatloom.server.routes import Owner
 from chatloom.server.store.spending import BudgetExceeded, Concern
@@ -28,6 +29,7 @@ from chatloom.wire.chatloom import Money
 from chatloom.wire.chatroutes import Failure
 from chatloom.wire.infinity import Failure as InfinityFailure
 from chatloom.wire.openai import ErrorBody
+from chatloom.wire.puter import PuterFailure
 
 STATUS: Mapping[Kind, int] = {
     "invalid": 400,
@@ -152,6 +154,7 @@ _ENVELOPES: Mapping[Owner, Envelope] = {
     "chatserver": _chatserver,
     "zaguan": _chatserver,
     "infinity": infinity_error,
+    "puter": puter_error,
     "anthropic": anthropic_error,
     "chatloom": _chatserver,
 }
@@ -161,6 +164,7 @@ ERROR_BODIES: Mapping[Owner, type] = {
     "chatserver": ErrorBody,
     "zaguan": ErrorBody,
     "infinity": InfinityFailure,
+    "puter": PuterFailure,
     "anthropic": MessageError,
     "chatloom": ErrorBody,
 }
@@ -173,6 +177,15 @@ _OWNERS: tuple[tuple[str, Owner], ...] = (
     ("/api/v1/platform/", "chatserver"),
     ("/api/v1/", "chatroutes"),
     ("/api/", "infinity"),
+    ("/puterai/openai/", "chatserver"),
+    ("/puterai/anthropic/", "anthropic"),
+    ("/puterai/", "puter"),
+    ("/drivers/", "puter"),
+    ("/login/", "puter"),
+    ("/logout/", "puter"),
+    ("/whoami/", "puter"),
+    ("/lsmod/", "puter"),
+    ("/rao/", "puter"),
 )
 """Whose an address is that is not in the table, by how it begins."""
 

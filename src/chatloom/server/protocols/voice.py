@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 import msgspec
 from msgspec.structs import replace
 
-from chatloom.server.call import BrokenOff, Call, Reply, StreamedReply
+from chatloom.server.call import EVENT_STREAM, BrokenOff, Call, Reply, StreamedReply
 from chatloom.server.chat.ask import Ask
 from chatloom.server.chat.telling import Reader, Telling
 from chatloom.server.identity.powers import end_user_of, organization_of, require_model
@@ -45,6 +45,8 @@ class Voice(msgspec.Struct, frozen=True):
     """A settled turn in one piece, to be sent as JSON."""
     stream: Callable[[Telling, Reader, int, str], AsyncIterator[bytes]]
     """A turn as its reader hears it: from behind so many events on, told as he asked."""
+    content_type: bytes = EVENT_STREAM
+    """What the stream is made of."""
 
 
 async def answer(call: Call, ask: Ask, voice: Voice) -> Reply | StreamedReply:
@@ -143,7 +145,8 @@ async def stream(
     await reader.word(FIRST_WORD)
     if turn.failed and not turn.said:
         raise failure_of(turn)
-    return StreamedReply(voice.stream(turn, reader, after, told_as), headers_of(turn, repeated))
+    pieces = voice.stream(turn, reader, after, told_as)
+    return StreamedReply(pieces, headers_of(turn, repeated), voice.content_type)
 
 
 def headers_of(turn: Telling, repeated: bool) -> list[tuple[bytes, bytes]]:

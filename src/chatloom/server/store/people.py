@@ -27,6 +27,8 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     """Made by ``--dev``, where everybody is welcome; unknown elsewhere."""
     tier: str | None = None
     """Their account's."""
+    disabled_at: int | None = None
+    """Since when they may not log in."""
 
 
 class RefreshToken(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +63,18 @@ class People(Protocol):
         ...
 
     async def find_person(self, login: str, *, dev: bool) -> Person | None: ...
+
+    async def person(self, id: str) -> Person | None: ...
+
+    async def people(self) -> list[Person]:
+        """Every one, newest first."""
+        ...
+
+    async def change_person(
+        self, id: str, now: int, deed: Deed, *, password: Secret | None, disabled: bool | None
+    ) -> None:
+        """Change what of somebody is not `None`, and end all their sessions."""
+        ...
 
     async def person_of(self, account_id: str) -> Person | None:
         """Whose account it is, where it is somebody's."""

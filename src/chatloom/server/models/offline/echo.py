@@ -69,8 +69,8 @@ def check(name: str, prompt: Prompt) -> None:
     if sum(len(message.text) for message in prompt.messages) * asked.n > LONGEST_PROMPT:
         message = f"{name} reads at most {LONGEST_PROMPT:,} characters in all its choices"
         raise ProviderError("rejected", message, param="messages")
-    if asked.max_tokens is not None and asked.max_tokens < 1:
-        raise ProviderError("rejected", "max_tokens must be at least 1", param="max_tokens")
+    if asked.max_tokens is not None and asked.max_tokens < 0:
+        raise ProviderError("rejected", "max_tokens must be at least 0", param="max_tokens")
     wanted = prompt.extra.get("modalities")
     if isinstance(wanted, list) and any(kind != "text" for kind in wanted):
         raise ProviderError("rejected", f"{name} answers in text only", param="modalities")

@@ -22,6 +22,7 @@ from chatloom.server.protocols.anthropic.errors import anthropic_error
 from chatloom.server.protocols.anthropic.layout import (
     Layout,
     Said,
+    Wording,
     block_of,
     stop_of,
     usage_of,
@@ -38,10 +39,10 @@ def message_id(turn: Telling) -> str:
     return "msg_" + turn.id.replace("-", "")
 
 
-def message_of(turn: Telling) -> wire.MessageAnswer:
-    """Tell a settled turn in one piece."""
+def message_of(turn: Telling, wording: Wording | None = None) -> wire.MessageAnswer:
+    """Tell a settled turn in one piece, in the wording it was asked for unless that is given."""
     assert turn.usage is not None, "a turn that went well was charged"
-    layout = Layout(wording_of(turn.about.told_as))
+    layout = Layout(wording or wording_of(turn.about.told_as))
     blocks: list[tuple[Said, list[str]]] = []
     for placed in map(layout.place, turn.said):
         if placed is not None:

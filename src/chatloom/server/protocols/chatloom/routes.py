@@ -9,12 +9,14 @@ from chatloom.server.protocols.chatloom import (
     conversations,
     keys,
     knowledge,
+    people,
 )
 
 ROUTES = (
     *conversations.ROUTES,
     *keys.ROUTES,
     *accounts.ROUTES,
+    *people.ROUTES,
     *budgets.ROUTES,
     *archives.ROUTES,
     *knowledge.ROUTES,

@@ -27,16 +27,15 @@ async def register(call: Call) -> Reply:
         email=asked.email,
         name=asked.name or None,
     )
-    made, held = await call.services.people.register(wanted, _address(call))
+    made, held = await call.services.people.register(wanted, call.address)
     return json_reply(wire.Answer(data=_session(call, made, held)), 201)
 
 
 async def log_in(call: Call) -> Reply:
     """Answer ``POST /api/v1/auth/login``; in ``--dev``, the first login of a name registers it."""
     asked = await call.read(wire.Login)
-    person, held = await call.services.people.log_in(
-        asked.email, Secret(asked.password), _address(call)
-    )
+    password = Secret(asked.password)
+    person, held = await call.services.people.log_in(asked.email, password, call.address)
     return json_reply(wire.Answer(data=_session(call, person, held)))
 
 
@@ -111,12 +110,6 @@ def _tokens(held: Held) -> wire.Tokens:
         refresh_token=held.refresh.reveal(),
         expires_in=held.expires_in,
     )
-
-
-def _address(call: Call) -> str | None:
-    """Where a request comes from, as far as the connection tells; nothing told in it counts."""
-    client = call.scope.get("client")
-    return str(client[0]) if client else None
 
 
 ROUTES = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatloom import __version__
+from chatloom.core.http import JSON
 from chatloom.server.call import Call, Reply, StreamedReply, json_reply, read_json
 from chatloom.server.chat.ask import Ask
 from chatloom.server.models.driver import ModelInfo
@@ -20,7 +21,12 @@ from chatloom.wire import openai
 async def complete(call: Call) -> Reply | StreamedReply:
     """Answer ``POST /v1/chat/completions``."""
     body = await call.body()
-    request, fields = completions.read_request(read_json(body))
+    return await answer_completion(call, body, read_json(body))
+
+
+async def answer_completion(call: Call, body: bytes, told: JSON) -> Reply | StreamedReply:
+    """Answer what is *told*, the request that came as *body*. Raises `Refusal`."""
+    request, fields = completions.read_request(told)
     return await answer(call, _ask(call, body, request, fields), completions.VOICE)
 
 

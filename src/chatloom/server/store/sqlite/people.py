@@ -35,6 +35,30 @@ class People(Opened):
     async def find_person(self, login: str, *, dev: bool) -> Person | None:
         return self._person("person_by_login", login, dev)
 
+    async def person(self, id: str) -> Person | None:
+        return self._person("person", id)
+
+    async def people(self) -> list[Person]:
+        def read() -> list[Person]:
+            return [_person(row) for row in self._reader.execute(statements(_SQL)["people"])]
+
+        return await self._place.apart(read)
+
+    async def change_person(
+        self, id: str, now: int, deed: Deed, *, password: Secret | None, disabled: bool | None
+    ) -> None:
+        def write(connection: sqlite3.Connection) -> None:
+            sql = statements(_SQL)
+            if password is not None:
+                connection.execute(sql["set_password"], (id, password.reveal()))
+            if disabled is not None:
+                connection.execute(sql["set_disabled"], (id, now if disabled else None))
+            for (session,) in connection.execute(sql["sessions"], (id,)).fetchall():
+                connection.execute(self._sql["revoke_key"], (now, session))
+            record(connection, deed)
+
+        await self._place.write(write, durable=True)
+
     async def person_of(self, account_id: str) -> Person | None:
         return self._person("person_of_account", account_id)
 
@@ -116,6 +140,7 @@ def _person(row: rows.Row) -> Person:
         created_at=row[6],
         dev=bool(row[7]),
         tier=row[8],
+        disabled_at=row[9],
     )
 
 

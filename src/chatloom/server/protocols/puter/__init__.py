@@ -1,0 +1,1 @@
+"""Puter's protocol: one address for all drivers, and people with tokens."""
