@@ -1,4 +1,4 @@
-"""What `make demo` runs: a server on a file, four SDKs, one talk that branches and merges."""
+"""What `make demo` runs: a server on a file, five SDKs, one talk that branches and merges."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from chatserver_sdk import (
     StreamInterruptedError,
 )
 from infinity_assistant import InfinityAssistantClient
+from puter import PuterAI
 from zaguan import AnthropicMessage, ChatRequest, MessagesRequest, ZaguanClient
 from zaguan import Message as ZaguanMessage
 
@@ -73,8 +74,13 @@ def talk(url: str) -> str:
         )
         stream = client.create_completion("claude-3-haiku", conversation, stream=True, user=USER)
         out.print("[bold cyan]ChatServerClient, streamed[/]")
+        at = 0
         for piece in stream:
+            if at + len(piece) > out.width:  # before a word, not within it
+                out.print()
+                at, piece = 0, piece.lstrip()
             out.print(piece, end="")
+            at += len(piece)
             time.sleep(0.008)
         out.print("\n")
         assert first.system_fingerprint is not None
@@ -176,6 +182,32 @@ def remember_and_research(url: str, conversation: str) -> None:
     show("InfinityAssistantClient goes on, and researches", told)
 
 
+def river_length(river: str) -> str:
+    """Tell how long a river is."""
+    return {"Loire": "1,006 km"}.get(river, "not known")
+
+
+def call_a_function(url: str, conversation: str) -> None:
+    """Go on with the talk where the model may call a function of ours; the API key is the token."""
+    with PuterAI(token=KEY, api_base=url) as client:
+        answer = client.chat(
+            "And what length has the river Loire?",
+            "loom/scribe",
+            tools=[river_length],
+            max_tokens=30,
+            metadata={"conversation_id": conversation},
+        )
+        usage = client.usage
+    told = Text()
+    called, _, said = answer.partition("\n\n")
+    told.append("function  ", style="bold")
+    told.append(f"{called}\n")
+    told.append("model     ", style="bold")
+    told.append(f"{said} …\n")
+    told.append(f"{usage.requests} requests, {usage.input_tokens + usage.output_tokens} tokens")
+    show("PuterAI goes on, and calls a Python function", told)
+
+
 def show_tree(database: Path, conversation: str) -> None:
     """Have `chatloom tree` draw it, beside the server that holds the file."""
     command = [sys.executable, "-m", "chatloom", "tree", conversation, "--db", str(database)]
@@ -199,14 +231,20 @@ def show(title: str, body: str | Text | Group) -> None:
     out.print(Panel(body, title=title, title_align="left", border_style="cyan"))
 
 
+def said_in(message: dict[str, Any]) -> str:
+    """How a message begins, or what it calls."""
+    called = ", ".join(one["function"]["name"] for one in message.get("tool_calls") or ())
+    text = (message["content"] or f"calls {called}").replace("\n", " ")
+    return text if len(text) < 50 else f"{text[:48]}…"
+
+
 def show_conversation(url: str, id: str) -> None:
     """Read the talk back from the file: every message with its hash, and the cost."""
     stored = read_back(url, f"/v1/conversations/{id}")
     messages = Table(box=None, show_header=False, padding=(0, 1))
     for message in stored["messages"]:
-        start = message["content"].replace("\n", " ")[:48]
         messages.add_row(
-            f"[green]{message['role']}[/]", f"{start}…", f"[dim]{message['hash'][:8]}[/]"
+            f"[green]{message['role']}[/]", said_in(message), f"[dim]{message['hash'][:8]}[/]"
         )
     usage = f"{stored['tokens_in']} tokens in, {stored['tokens_out']} out"
     cost = f"[bold]${stored['cost']['usd']}[/] ({stored['cost']['picodollars']:,} pico-dollars)"
@@ -225,6 +263,7 @@ def main() -> None:
             go_on_elsewhere(url, id)
             branch_and_merge(url, id)
             remember_and_research(url, id)
+            call_a_function(url, id)
             asyncio.run(talk_async(url))
             show("a provider that breaks off is never taken for a whole answer", break_off(url))
             show_conversation(url, id)

@@ -12,10 +12,11 @@ from chatloom.core.engine import Engine, Mode, Sync, unnamed
 from chatloom.core.errors import ChatloomError, SettingsError
 from chatloom.core.manner import Manner, merged, waiting, written_query
 from chatloom.core.outside import Outside, Policy
-from chatloom.core.secret import Secret
+from chatloom.core.secret import CurrentKey, Secret
 from chatloom.core.settings import EMBEDDED, Habits, Settings, resolve
 from chatloom.policies.hooks import Hooks
 from chatloom.policies.identify import Identify
+from chatloom.policies.keyed import Note, PerKey
 from chatloom.policies.log import Log
 from chatloom.policies.retry import Retry
 
@@ -132,9 +133,13 @@ def engine(
 
 
 def _around_the_call(settings: Settings, options: ClientOptions) -> Iterator[Policy]:
+    key = settings.api_key
+    if isinstance(key, CurrentKey):
+        yield Note(key)
     yield Identify()
     if cache := options.get("cache"):
-        yield cache.within(_scope(settings, options))
+        scope = _scope(settings, options)
+        yield PerKey(cache, scope) if isinstance(key, CurrentKey) else cache.within(scope)
     if meter := options.get("meter"):
         yield meter.at(settings.base_url, settings.name)
 
@@ -161,7 +166,8 @@ def _scope(settings: Settings, options: ClientOptions) -> bytes:
     """
     from hashlib import sha256
 
-    key = settings.api_key.reveal() if settings.api_key else ""
+    own_key = None if isinstance(settings.api_key, CurrentKey) else settings.api_key
+    key = own_key.reveal() if own_key else ""
     place = settings.base_url
     in_memory = place.startswith(EMBEDDED) and not place.startswith(f"{EMBEDDED}/")
     is_own = in_memory or options.get("policies") or options.get("http_client")

@@ -20,6 +20,7 @@ from infinity_assistant import (
     InfinityAssistantStreamInterruptedError,
     InfinityAssistantValidationError,
 )
+from puter import PuterAI
 from support.infinity import Assistant
 from support.keys import secret
 from support.live import Live
@@ -79,6 +80,22 @@ def by_openai(live: Live, key: str, talk: str | None, message: str) -> str:
         return told.system_fingerprint
 
 
+def by_puter(live: Live, key: str, talk: str | None, message: str) -> str:
+    with PuterAI(token=key, api_base=live.url) as client:
+        client.chat(message, metadata={"conversation_id": talk})
+        return str(client.metadata["conversation_id"])
+
+
+def streamed_by_puter(live: Live, key: str, talk: str | None, message: str) -> str:
+    async def ask() -> str:
+        async with PuterAI(token=key, api_base=live.url) as client:
+            stream = client.astream(message, metadata={"conversation_id": talk})
+            assert await stream.collect()
+            return str(stream.metadata["conversation_id"])
+
+    return asyncio.run(ask())
+
+
 WAYS = [
     by_infinity,
     streamed_by_infinity,
@@ -86,6 +103,8 @@ WAYS = [
     by_chatroutes,
     by_chatserver,
     by_openai,
+    by_puter,
+    streamed_by_puter,
 ]
 
 

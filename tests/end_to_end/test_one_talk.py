@@ -8,6 +8,7 @@ from anthropic import Anthropic
 from openai import OpenAI
 
 from chatserver_sdk import AsyncChatServerClient, ChatServerClient, ChatSessionDetailResponse
+from puter import PuterAI
 from support.live import Live
 from zaguan import ChatRequest, Message, ZaguanClient
 
@@ -81,6 +82,13 @@ def by_zaguan(url: str, session: str) -> str:
         return stream.collect().text
 
 
+def by_puter(url: str, session: str) -> str:
+    """Go on with it through the Puter SDK."""
+    with PuterAI(token=KEY, api_base=url) as client:
+        here = {"conversation_id": session, "user_id": USER}
+        return client.chat("And then?", "loom/scribe", metadata=here)
+
+
 async def read_awaited(url: str, session: str) -> ChatSessionDetailResponse:
     async with AsyncChatServerClient(KEY, url) as client:
         return await client.get_session(session, user_id=USER)
@@ -90,7 +98,8 @@ def test_a_talk_goes_on_through_every_sdk(live: Live) -> None:
     session, first = begin(live.url)
     texts = [first, *by_openai(live.url, session, [("user", "How?"), ("assistant", first)])]
     texts += [by_anthropic(live.url, session), by_zaguan(live.url, session)]
-    asked = ["How?", "Why?", "When?", "Where?", "Who?", "What else?"]
+    texts.append(by_puter(live.url, session))
+    asked = ["How?", "Why?", "When?", "Where?", "Who?", "What else?", "And then?"]
     with ChatServerClient(KEY, live.url) as client:
         detail = client.get_session(session, user_id=USER)
         (listed,) = client.iter_sessions(USER)
@@ -98,6 +107,6 @@ def test_a_talk_goes_on_through_every_sdk(live: Live) -> None:
     assert [message.content for message in detail.messages] == [
         text for pair in zip(asked, texts, strict=True) for text in pair
     ]
-    assert listed.message_count == len(detail.messages) == 12
+    assert listed.message_count == len(detail.messages) == 14
     assert listed.tokens_out == sum(message.tokens or 0 for message in detail.messages)
     assert detail == asyncio.run(read_awaited(live.url, session))

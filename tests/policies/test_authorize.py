@@ -7,8 +7,9 @@ import pytest
 from chatloom.core.http import Request, Response
 from chatloom.core.inline import run_inline
 from chatloom.core.outside import guard
-from chatloom.core.secret import Secret
+from chatloom.core.secret import CurrentKey, Secret
 from chatloom.policies.authorize import Authorize
+from chatloom.policies.keyed import Note
 from chatloom.policies.retry import Retry
 from support.scripted import Scripted
 
@@ -54,3 +55,19 @@ def test_a_key_too_short_to_be_a_secret_does_not_wreck_messages() -> None:
     outside = Scripted(Response(404, body=b'{"error": "unknown"}'))
     response = run_inline(Authorize(Secret("k"))(Request("GET", "/"), outside))
     assert response.body == b'{"error": "unknown"}'
+
+
+def test_a_call_keeps_its_key_and_the_next_one_has_another() -> None:
+    key = CurrentKey("first")
+
+    def replace(*_: object) -> None:
+        key.replace("second")
+
+    outside = Scripted(Response(503), Response(200), Response(200), Response(200))
+    calls = guard(outside, [Note(key), Retry(on_retry=replace), Authorize(key)])
+    run_inline(calls.send(Request("GET", "/")))
+    run_inline(calls.send(Request("GET", "/")))
+    key.replace(None)
+    run_inline(calls.send(Request("GET", "/")))
+    signed = [request.header("authorization") for request in outside.requests]
+    assert signed == ["Bearer first", "Bearer first", "Bearer second", None]

@@ -321,6 +321,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "messages[0].content[0].content[0]",
     ),
     (
+        {"messages": [says("user", [{"type": "tool_result", "tool_use_id": "a"}] * 10_001)]},
+        "messages",
+    ),
+    (
         {"messages": [says("assistant", [{"type": "tool_use", "id": "a", "name": "b"}])]},
         "messages[0].content[0].input",
     ),

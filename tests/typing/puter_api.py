@@ -118,6 +118,7 @@ def blocking(flag: bool, parts: Sequence[ContentPart]) -> None:
         assert_type(next(stream), str)
         assert_type(stream.collect(), str)
         assert_type((stream.reasoning, stream.usage), tuple[str, JSON])
+        assert_type(stream.metadata, Mapping[str, JSON])
         assert_type(stream.tool_calls, Sequence[ToolCall])
         assert_type(client.get_available_models(), list[str])
         assert_type(client.set_model("gpt-5"), bool)
@@ -125,6 +126,7 @@ def blocking(flag: bool, parts: Sequence[ContentPart]) -> None:
         assert_type(client.available_models, dict[str, str])
         assert_type((client.current_model, client.token), tuple[str, Secret | None])
         assert_type(client.usage, Usage)
+        assert_type(client.metadata, Mapping[str, JSON])
         assert_type(client.usage.models, Mapping[str, ModelUsage])
         client.chat_history = [{"role": "system", "content": "Be brief."}]
         client.clear_chat_history()

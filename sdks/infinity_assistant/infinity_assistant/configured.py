@@ -11,15 +11,15 @@ from chatloom.core.engine import Engine, Mode
 from chatloom.core.errors import SettingsError
 from chatloom.core.http import Request, Response
 from chatloom.core.outside import Outside, Policy, guard
-from chatloom.core.secret import Secret
+from chatloom.core.secret import CurrentKey, Secret
 from chatloom.core.settings import EMBEDDED, Habits, Settings
 from chatloom.core.spelling import spelled_out
-from chatloom.engines import ClientOptions, engine, settings
+from chatloom.engines import engine, settings
+from chatloom.policies.authorize import Authorize
 from chatloom.policies.hooks import Hooks
 from chatloom.policies.retry import Retry
 from infinity_assistant.calls import PREFIX
 from infinity_assistant.exceptions import documented
-from infinity_assistant.keys import CurrentKey, Note, Sign
 from infinity_assistant.limits import heed_limits
 from infinity_assistant.service import Service
 
@@ -115,25 +115,18 @@ class Configured(Service[Mode]):
 def _engine(
     mode: type[Mode], told: Settings, key: CurrentKey, retry_delay: float, options: Options
 ) -> Engine[Mode]:
-    every: ClientOptions = {**options, "max_retries": told.max_retries}
-    if cache := options.get("cache"):
-        from infinity_assistant.caching import PerKey
-
-        every["cache"] = PerKey(cache)
-    built = engine(
+    return engine(
         mode,
         msgspec.structs.replace(told, api_key=key),
-        lambda _: _signing(key),
-        options=every,
+        _signing,
+        options={**options, "max_retries": told.max_retries},
         named=documented,
         retry=repeating(retry_delay),
     )
-    built.outside = guard(built.outside, [Note(key)])
-    return built
 
 
-def _signing(key: CurrentKey) -> Policy:
-    policies: Sequence[Policy] = (heed_limits, Sign(key))
+def _signing(key: Secret) -> Policy:
+    policies: Sequence[Policy] = (heed_limits, Authorize(key, header="x-api-key", scheme=""))
 
     async def signing(request: Request, outside: Outside, /) -> Response:
         return await guard(outside, policies).send(request)

@@ -10,6 +10,7 @@ import msgspec
 
 from chatloom.core.engine import Async, Sync
 from chatloom.core.errors import SettingsError
+from chatloom.core.http import JSON
 from chatloom.core.inline import run_inline
 from chatloom.core.locks import Lock
 from chatloom.core.outside import Policy
@@ -23,6 +24,7 @@ from puter.config import ConfigOptions, PuterConfig, config
 from puter.credentials import Credentials
 from puter.drivers import Driver
 from puter.engines import Engines
+from puter.lists import listed
 from puter.plugins import Plugin, plugins, together
 from puter.questions import Asked, question
 from puter.serializers import Serializer
@@ -99,6 +101,8 @@ class PuterAI:
     ) -> None:
         """Set up the client; nothing is sent yet. Raises `chatloom.SettingsError`."""
         base = config_overrides.get("config") or config
+        if not isinstance(cast("object", base), PuterConfig):
+            raise SettingsError(f"config is a PuterConfig, not {type(base).__name__}")
         told = {name: value for name, value in config_overrides.items() if name in _CONFIG}
         own = base.copy(**cast("ConfigOptions", told)).settled()
         who = Credentials(username, password, token)
@@ -154,6 +158,15 @@ class PuterAI:
     def token(self) -> Secret | None:
         """The token as it is now; it hides itself."""
         return self._session.who.token.now()
+
+    @property
+    def metadata(self) -> Mapping[str, JSON]:
+        """Who gave the last answer that was remembered, where the service tells.
+
+        A chatloom server also tells where it stands: with this as the *metadata* of a
+        further call, through any of the SDKs, the talk goes on from there.
+        """
+        return self._session.metadata
 
     @property
     def usage(self) -> Usage:
@@ -336,11 +349,11 @@ _OPTIONS = tuple(ClientOptions.__annotations__)
 def _extension(given: Options) -> Plugin:
     """All that a client was extended by, as one."""
     own = Plugin(
-        tools=given.get("tools") or (),
-        policies=given.get("policies") or (),
-        drivers=given.get("drivers") or (),
+        tools=listed("tools", given.get("tools")),
+        policies=listed("policies", given.get("policies")),
+        drivers=listed("drivers", given.get("drivers")),
     )
-    return together([*plugins(given.get("plugins") or ()), own])
+    return together([*plugins(listed("plugins", given.get("plugins"))), own])
 
 
 def _signs_otherwise(own: PuterConfig, options: ClientOptions) -> bool:

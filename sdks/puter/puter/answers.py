@@ -50,6 +50,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     tool_calls: tuple[ToolCall, ...] = ()
     usage: JSON = None
     """In the service's words."""
+    metadata: Object = {}
+    """Who answered, and where the answer stands, where the service tells."""
 
     @property
     def message(self) -> ChatMessage:
@@ -73,7 +75,8 @@ def answer(told: JSON) -> Answer:
     if text is None and not calls:
         raise msgspec.ValidationError("it holds no text, and calls no tool")
     usage = mapping(result).get("usage") or _message(result).get("usage")
-    return Answer(text=text or "", tool_calls=calls, usage=usage)
+    metadata = mapping(root.get("metadata"))
+    return Answer(text=text or "", tool_calls=calls, usage=usage, metadata=metadata)
 
 
 def mapping(value: JSON) -> Object:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 
@@ -18,16 +18,11 @@ from puter import answers
 from puter.answers import Answer
 from puter.credentials import Credentials
 from puter.drivers import Driver
-from puter.exceptions import (
-    PuterAuthError,
-    PuterSecondFactorError,
-    PuterToolError,
-    PuterToolLimitError,
-)
+from puter.exceptions import PuterAuthError, PuterSecondFactorError
+from puter.exchange import Exchange
 from puter.questions import Question
 from puter.session import AI_CHAT, Session
 from puter.streaming import AsyncChatStream
-from puter.types import ChatMessage
 
 __all__ = ["Calls"]
 
@@ -117,43 +112,20 @@ class Calls(Resource[Mode]):
 
     async def chat(self, question: Question) -> str:
         """Ask, call the tools that the model wants called, and remember the answer."""
-        self._check(question)
-        history = self._session.history
-        kept = history.messages
-        messages = [*kept, question.message]
-        answer = await self._answer(question, messages)
-        for _ in range(question.rounds):
-            if not self._calls_tools(question, answer):
-                break
-            messages += [answer.message, *await question.tools.answers(answer.tool_calls)]
-            answer = await self._answer(question, messages)
-        if self._calls_tools(question, answer):
-            raise _too_many_rounds(question, answer)
-        if answer.tool_calls and not answer.text:
-            raise PuterToolError(f"the model calls {_names(answer)}, and was given no such tool")
-        history.add(kept, question.message, answer.text)
-        return answer.text
+        exchange = self._exchange(question)
+        answer = await self._answer(exchange)
+        while await exchange.goes_on(answer):
+            answer = await self._answer(exchange)
+        return exchange.end(answer)
 
     def stream(self, question: Question) -> AsyncChatStream:
         """Ask likewise, and be told the answer as it is written."""
-        self._check(question)
-        history = self._session.history
-        kept = history.messages
-        messages = [*kept, question.message]
-        rounds = iter(range(question.rounds))
+        exchange = self._exchange(question)
 
         async def next_round(answer: Answer) -> Opening | None:
-            if not self._calls_tools(question, answer):
-                return None
-            if next(rounds, None) is None:
-                raise _too_many_rounds(question, answer)
-            messages.extend([answer.message, *await question.tools.answers(answer.tool_calls)])
-            return self._written(question, messages)
+            return self._written(exchange) if await exchange.goes_on(answer) else None
 
-        def heard(text: str) -> None:
-            history.add(kept, question.message, text)
-
-        return AsyncChatStream(self._written(question, messages), follow=next_round, heard=heard)
+        return AsyncChatStream(self._written(exchange), follow=next_round, heard=exchange.remember)
 
     async def models(self) -> list[str]:
         """Ask the service for its models, and learn their providers; else tell those known."""
@@ -172,18 +144,15 @@ class Calls(Resource[Mode]):
                 known.setdefault(name, provider)
         return list(found)
 
-    def _check(self, question: Question) -> None:
+    def _exchange(self, question: Question) -> Exchange:
         if issubclass(self._engine.mode, Sync):
             question.tools.check_blocking()
+        return Exchange(question, self._session)
 
-    @staticmethod
-    def _calls_tools(question: Question, answer: Answer) -> bool:
-        return bool(answer.tool_calls and question.tools)
-
-    async def _answer(self, question: Question, messages: Sequence[ChatMessage]) -> Answer:
+    async def _answer(self, exchange: Exchange) -> Answer:
         """Ask once for a plain answer."""
-        response = await self._drive(question, {**question.args, "messages": messages})
-        driver = self._session.driver(question.driver)
+        response = await self._drive(exchange.question.driver, exchange.args)
+        driver = self._session.driver(exchange.question.driver)
 
         def read(body: bytes) -> Answer:
             try:
@@ -193,35 +162,35 @@ class Calls(Resource[Mode]):
 
         return self._read(Request("POST", _CALL), response, read)
 
-    def _written(self, question: Question, messages: Sequence[ChatMessage]) -> Opening:
+    def _written(self, exchange: Exchange) -> Opening:
         """Prepare to be told an answer as it is written."""
-        args = {**question.args, "messages": [*messages], "stream": True}
+        driver, args = exchange.question.driver, {**exchange.args, "stream": True}
         turns = Turns(self._engine, _TURNS)
         return Opening(
             f"POST {_CALL}",
-            lambda: self._drive(question, args, turns),
+            lambda: self._drive(driver, args, turns),
             self._engine.named,
             turns,
         )
 
     async def _drive(
-        self, question: Question, args: Mapping[str, object], turns: Turns[Mode] | None = None
+        self, name: str, args: Mapping[str, object], turns: Turns[Mode] | None = None
     ) -> Response:
-        """Call the driver of a question: by its name, else as a provider of the newer services'."""
+        """Call a driver: by its name, else as a provider of the newer services'."""
         await self._identify()
         engine, absent = self._engine, self._session.absent
-        if question.driver not in absent:
-            request = self._request(self._session.driver(question.driver), args, turns)
+        if name not in absent:
+            request = self._request(self._session.driver(name), args, turns)
             try:
                 return await engine.unnamed().send(request)
             except SettingsError:
                 raise
             except ChatloomError as error:
-                if not _lacks_driver(error) or question.driver == AI_CHAT:
-                    raise engine.named(error) from error
-        provided = {"provider": question.driver, **args}
+                if not _lacks_driver(error) or name == AI_CHAT:
+                    raise engine.named(error) from error.__cause__
+        provided = {"provider": name, **args}
         response = await engine.send(self._request(Driver(AI_CHAT), provided, turns))
-        absent.add(question.driver)
+        absent.add(name)
         return response
 
     def _request(
@@ -251,18 +220,10 @@ def _lacks_driver(error: ChatloomError) -> bool:
 
 def _credentials(who: Credentials) -> Mapping[str, str]:
     if who.username is None or who.password is None:
+        lack = f"no password for {who.username!r}" if who.username else "nothing to log in with"
         raise PuterAuthError(
-            "there is nothing to log in with: give PuterAI a username and a password, or"
-            " a token, or set PUTER_USERNAME and PUTER_PASSWORD, or PUTER_TOKEN"
+            f"there is {lack}: give PuterAI a username and a password, or a token, or set"
+            " PUTER_USERNAME and PUTER_PASSWORD, or PUTER_TOKEN"
         )
     name = "email" if "@" in who.username else "username"
     return {name: who.username, "password": who.password.reveal()}
-
-
-def _too_many_rounds(question: Question, answer: Answer) -> PuterToolLimitError:
-    reason = f"after {question.rounds} rounds of tools the model still wants {_names(answer)}"
-    return PuterToolLimitError(f"{reason}; max_tool_rounds allows for more")
-
-
-def _names(answer: Answer) -> str:
-    return ", ".join(call.name for call in answer.tool_calls)

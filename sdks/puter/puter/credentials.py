@@ -6,31 +6,10 @@ import os
 from typing import cast
 
 from chatloom.core.errors import SettingsError
-from chatloom.core.secret import Secret
+from chatloom.core.secret import CurrentKey, Secret
 from puter.exceptions import PuterAuthError
 
-__all__ = ["Credentials", "Token"]
-
-
-class Token(Secret):
-    """The token of a client as it is now; empty while there is none."""
-
-    __slots__ = ()
-
-    def __init__(self, token: Secret | None) -> None:
-        super().__init__(token.reveal() if token else "")
-
-    def replace(self, token: str) -> None:
-        """Sign with *token* from now on; with an empty one, not at all."""
-        self._value = token  # at once: no other thread sees half of it
-
-    def now(self) -> Secret | None:
-        """The token as it stays for one request."""
-        value = self._value
-        return Secret(value) if value else None
-
-    def __bool__(self) -> bool:
-        return True  # the engine asks for no policy where there is no key
+__all__ = ["Credentials"]
 
 
 class Credentials:
@@ -46,12 +25,14 @@ class Credentials:
         if not isinstance(cast("object", username), str | None):
             raise SettingsError(f"username must be text, not {type(username).__name__}")
         self.given = _secret("token", token)
+        known = os.environ.get("PUTER_USERNAME") or None
         if self.given is None and username is None and not os.environ.get("PUTER_TOKEN"):
-            username = os.environ.get("PUTER_USERNAME") or None
+            username = known
+        if self.given is None and username is not None and known in {None, username}:
             password = password or os.environ.get("PUTER_PASSWORD") or None
         self.username = username
         self.password = _secret("password", password)
-        self.token = Token(self.given)
+        self.token = CurrentKey(self.given)
         self.is_needed = True
         """Whether nobody is let in without a token."""
         self.second_factor: Secret | None = None
@@ -62,7 +43,7 @@ class Credentials:
     def find(self, token: Secret | None, *, is_needed: bool) -> None:
         """Sign with a *token* that was found elsewhere, unless somebody is to log in."""
         if self.username is None:
-            self.token = Token(token)
+            self.token = CurrentKey(token)
         self.is_needed = is_needed
 
     @property
@@ -72,7 +53,7 @@ class Credentials:
 
     def forget(self) -> None:
         """Drop all that is secret."""
-        self.token.replace("")
+        self.token.replace(None)
         self.given = self.password = self.second_factor = None
 
     def __del__(self) -> None:

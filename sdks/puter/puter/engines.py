@@ -19,7 +19,7 @@ from chatloom.policies.retry import Retry
 from puter.calls import Calls
 from puter.exceptions import PuterError, documented, refused_login
 from puter.session import Session
-from puter.signing import PerToken, hiding, signing
+from puter.signing import hiding, signing
 from puter.usage import Tally
 
 if TYPE_CHECKING:
@@ -76,8 +76,6 @@ class Engines:
         named: Callable[[ChatloomError], PuterError],
     ) -> Engine[Mode]:
         session = self._session
-        if cache := options.get("cache"):
-            options = {**options, "cache": PerToken(cache, session.who.token)}
         told = session.service
         told = msgspec.structs.replace(told, base_url=base_url, api_key=session.who.token)
         headers = {

@@ -8,6 +8,7 @@ from typing import Unpack, cast
 import msgspec
 
 from chatloom.core.errors import SettingsError
+from puter.lists import listed
 from puter.session import Session
 from puter.tools import Tool, Toolbox, ToolErrors, ToolFunction
 from puter.types import ChatArguments, ChatMessage, ContentPart, ImagePart, TextPart
@@ -40,7 +41,19 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     tools: Toolbox
     rounds: int
 
+    @property
+    def metadata(self) -> Mapping[str, object]:
+        """What is told beside the question."""
+        told = self.args.get("metadata")
+        return cast("Mapping[str, object]", told) if isinstance(told, Mapping) else {}
 
+    @property
+    def is_placed(self) -> bool:
+        """Whether it goes on with a conversation that the service keeps, and knows."""
+        return any(self.metadata.get(name) for name in _PLACES)
+
+
+_PLACES = ("conversation_id", "session_id", "parent_message_id")
 _USUAL = {"temperature": 0.7, "max_tokens": 4096}
 _ROUNDS = 8
 
@@ -53,10 +66,10 @@ def question(
     **asked: Unpack[Asked],
 ) -> Question:
     """Make a question. Raises `SettingsError` for one that cannot be asked."""
-    images, parts = asked.pop("images", None), asked.pop("content_parts", None)
-    content = _content(prompt, images or (), parts or ())
+    images = listed("images", asked.pop("images", None))
+    content = _content(prompt, images, listed("content_parts", asked.pop("content_parts", None)))
     errors = asked.pop("tool_errors", None) or "tell"
-    tools = Toolbox([*session.tools, *(asked.pop("tools", None) or ())], errors)
+    tools = Toolbox([*session.tools, *listed("tools", asked.pop("tools", None))], errors)
     rounds = asked.pop("max_tool_rounds", None)
     if rounds is not None and not (isinstance(cast("object", rounds), int) and rounds >= 0):
         raise SettingsError(f"max_tool_rounds is a whole number from 0, not {rounds!r:.80}")
@@ -89,8 +102,6 @@ def _content(
     """What the user says: a text alone, or parts."""
     if prompt is not None and not isinstance(cast("object", prompt), str):
         raise SettingsError(f"prompt must be text, not {type(prompt).__name__}")
-    if isinstance(images, str):
-        raise SettingsError("images is a list of addresses, also where it is one")
     if not (images or parts):
         if not prompt:
             raise SettingsError("there is nothing to ask: give a prompt, images or content_parts")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
 import msgspec
 
+from chatloom.core.http import JSON
 from chatloom.core.settings import Settings
 from puter.config import PuterConfig
 from puter.credentials import Credentials
@@ -39,6 +41,8 @@ class Session:
         self.serializer = serializer
         self.model = "claude-opus-4"
         self.history = History(config.max_history_messages, config.max_history_tokens)
+        self.metadata: Mapping[str, JSON] = {}
+        """What the service told of the last answer."""
         self.absent: set[str] = set()
         """Drivers that the service does not have, but a provider of the name."""
         self._drivers = {driver.name: driver for driver in extension.drivers}

@@ -1,28 +1,22 @@
-"""What is done around each attempt, and around what a cache keeps."""
+"""What is done around each attempt."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import sha256
 
 import msgspec
 
 from chatloom.core.http import UNREADABLE, Request, Response
 from chatloom.core.outside import Outside, Policy, guard
+from chatloom.core.secret import Secret
 from chatloom.policies.authorize import Authorize
-from chatloom.policies.cache import Cache
 from puter.answers import is_refusal, refusal_status
-from puter.credentials import Credentials, Token
+from puter.credentials import Credentials
 
 
-def signing(token: Token, around: Sequence[Policy]) -> Policy:
-    """Sign each attempt with the token of that moment, within *around*."""
-
-    async def sign(request: Request, outside: Outside, /) -> Response:
-        now = token.now()
-        return await (outside.send(request) if now is None else Authorize(now)(request, outside))
-
-    return _within([*around, sign, say_by_status])
+def signing(token: Secret, around: Sequence[Policy]) -> Policy:
+    """Sign each attempt, within *around*."""
+    return _within([*around, Authorize(token), say_by_status])
 
 
 def hiding(who: Credentials, around: Sequence[Policy]) -> Policy:
@@ -81,18 +75,3 @@ class _Whole:
     async def finish(self) -> None: ...
 
     def abandon(self) -> None: ...
-
-
-class PerToken(Cache):
-    """A cache of a client whose token comes and goes: no token finds what another was answered."""
-
-    def __init__(self, cache: Cache, token: Token) -> None:
-        self._cache = cache
-        self._token = token
-
-    def within(self, scope: bytes) -> Policy:
-        async def cached(request: Request, outside: Outside, /) -> Response:
-            own = sha256(scope + self._token.reveal().encode()).digest()
-            return await self._cache.within(own)(request, outside)
-
-        return cached

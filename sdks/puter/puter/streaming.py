@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -50,6 +50,7 @@ class ChatReading(Reading[str, str]):
         self._own = len(self._texts)
         self._reasoning: list[str] = []
         self._calls: dict[str, ToolCall] = {}
+        self._metadata: Mapping[str, JSON] = {}
         self._model: str | None = None
 
     def restart(self) -> None:
@@ -74,8 +75,12 @@ class ChatReading(Reading[str, str]):
     @property
     def answer(self) -> Answer:
         """What this round has said so far."""
-        text = "".join(self._texts[self._own :])
-        return Answer(text=text, tool_calls=tuple(self._calls.values()), usage=self.usage)
+        return Answer(
+            text="".join(self._texts[self._own :]),
+            tool_calls=tuple(self._calls.values()),
+            usage=self.usage,
+            metadata=self._metadata,
+        )
 
     def feed(self, data: bytes) -> Sequence[str]:
         """Take in the next bytes; hand out the texts they complete."""
@@ -124,7 +129,8 @@ class ChatReading(Reading[str, str]):
                 yield from self._said(told.text)
             case "usage":
                 self.usage, self.complete = told.usage, True
-                model = mapping(told.metadata).get("model")
+                self._metadata = mapping(told.metadata)
+                model = self._metadata.get("model")
                 self._model = model if isinstance(model, str) else None
             case "error":
                 self.failure = _complaint(line)
@@ -146,6 +152,7 @@ class ChatReading(Reading[str, str]):
             return []
         whole = answer(told)
         self.usage, self.complete = whole.usage, True
+        self._metadata = whole.metadata
         self._calls.update({call.id: call for call in whole.tool_calls})
         return self._said(whole.text)
 
@@ -187,7 +194,7 @@ class AsyncChatStream(AsyncStream[str, str]):
         opening: Opening,
         *,
         follow: Next = nothing,
-        heard: Callable[[str], object] = lambda _: None,
+        heard: Callable[[Answer], object] = lambda _: None,
     ) -> None:
         super().__init__(opening, ChatReading())
         self._follow = follow
@@ -209,6 +216,11 @@ class AsyncChatStream(AsyncStream[str, str]):
         """The tokens of this round in the service's words; `None` before its end."""
         return self._reading.usage
 
+    @property
+    def metadata(self) -> Mapping[str, JSON]:
+        """Who answers, and where it stands, as `PuterAI.metadata`; empty before the end."""
+        return self._reading.answer.metadata
+
     async def close(self) -> None:
         """Give the connection back; iterating afterwards finds nothing more."""
         self._is_left = True
@@ -225,7 +237,7 @@ class AsyncChatStream(AsyncStream[str, str]):
             self._is_heard = True
             opening = await self._next_round()
             if opening is None:
-                self._heard(self.text)
+                self._heard(msgspec.structs.replace(self._reading.answer, text=self.text))
             if opening is None or self._is_left:
                 return False
             self._turn_to(opening, ChatReading(self.text))
@@ -268,3 +280,8 @@ class ChatStream(Stream[str, str]):
     def usage(self) -> JSON:
         """The tokens of this round in the service's words; `None` before its end."""
         return self._source.usage
+
+    @property
+    def metadata(self) -> Mapping[str, JSON]:
+        """Who answers, and where it stands, as `PuterAI.metadata`; empty before the end."""
+        return self._source.metadata

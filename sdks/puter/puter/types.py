@@ -91,6 +91,8 @@ class ChatArguments(TypedDict, total=False):
     """Whose model it is to be, where several have one of the name."""
     response: Mapping[str, JSON] | None
     metadata: Mapping[str, JSON] | None
+    """What is told beside the question. With a ``conversation_id`` (``session_id``, or
+    ``parent_message_id``) the question goes on there, and `chat_history` is not told."""
     test_mode: bool | None
     extra_args: Mapping[str, JSON] | None
     """Any other argument, by its name on the wire."""

@@ -195,10 +195,30 @@ def test_credentials_come_from_the_environment(
         assert json.loads(puter.asked[-2].body) == {"username": "ann", "password": "own"}
 
 
+@pytest.mark.parametrize("known", ["", "ann"])
+def test_a_name_has_its_password_from_the_environment(
+    using: Using, monkeypatch: pytest.MonkeyPatch, known: str
+) -> None:
+    monkeypatch.setenv("PUTER_PASSWORD", "hidden")
+    monkeypatch.setenv("PUTER_USERNAME", known)
+    with service(said("hi")) as puter:
+        using(PuterAI("ann", api_base=puter.url)).chat("hi")
+        assert json.loads(puter.asked[0].body) == {"username": "ann", "password": "hidden"}
+        monkeypatch.setenv("PUTER_USERNAME", "somebody else")
+        with pytest.raises(PuterAuthError, match="no password for 'ann'"):
+            using(PuterAI("ann", api_base=puter.url)).chat("hi")
+
+
 def test_somebody_without_credentials_is_told_what_to_give(using: Using) -> None:
     with service(said("hi")) as puter:
-        for client in (PuterAI(api_base=puter.url), PuterAI("ann", api_base=puter.url)):
-            with pytest.raises(PuterAuthError, match="PUTER_USERNAME and PUTER_PASSWORD"):
+        for client, lack in (
+            (PuterAI(api_base=puter.url), "there is nothing to log in with: .* PUTER_PASSWORD"),
+            (
+                PuterAI("ann", api_base=puter.url),
+                "there is no password for 'ann': .* PUTER_PASSWORD",
+            ),
+        ):
+            with pytest.raises(PuterAuthError, match=lack):
                 using(client).chat("hi")
         assert puter.targets == []
 

@@ -246,6 +246,12 @@ def test_a_config_of_ones_own_stands_for_the_global_one(using: Using) -> None:
         assert puter.asked[0].all("x-team") == ["own"]
 
 
+def test_what_stands_for_the_global_config_is_one() -> None:
+    wrong: Any = {"timeout": 3}
+    with pytest.raises(SettingsError, match="config is a PuterConfig, not dict"):
+        PuterAI(config=wrong)
+
+
 def test_a_copy_is_another_one() -> None:
     one = PuterConfig(timeout=1, headers={"a": "1"})
     two = one.copy(timeout=2, headers={"b": "2"})

@@ -75,6 +75,7 @@ def test_a_refusal_is_told_with_all_that_is_known(
     assert (error.status_code, error.code) == told
     assert (error.request_id, error.attempts) == ("r1", 1)
     assert isinstance(error, StatusError)
+    assert error.__cause__ is None  # one traceback says it all
 
 
 @pytest.mark.parametrize(

@@ -197,6 +197,8 @@ def _headers(scope: Scope) -> dict[str, str]:
         text = name.decode("latin-1")
         if text in found and text in _UNIQUE:
             found[text] = SAID_TWICE
+        elif text in found and text == "cookie":  # may come in parts (RFC 9113, 8.2.3)
+            found[text] += "; " + value.decode("latin-1")
         else:
             found[text] = value.decode("latin-1")
     return found

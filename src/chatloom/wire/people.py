@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from chatloom.wire.chatroutes.common import Unshown
+from chatloom.wire.unshown import Unshown
 
 Password: TypeAlias = Annotated[str, Meta(min_length=8, max_length=1024)]
 

@@ -12,8 +12,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from chatloom.core.http import JSON
 from chatloom.wire.anthropic import MessageAnswer
-from chatloom.wire.chatroutes.common import Unshown
 from chatloom.wire.openai import CompletionMessage, Fraction, Tool, ToolCall
+from chatloom.wire.unshown import Unshown
 
 T = TypeVar("T")
 
@@ -110,6 +110,10 @@ class ChatArguments(msgspec.Struct, kw_only=True):
     tool_choice: str | dict[str, JSON] | None = None
     parallel_tool_calls: bool | None = None
     max_tokens: Annotated[int, Meta(ge=0)] | None = None
+    max_completion_tokens: Annotated[int, Meta(ge=0)] | None = None
+    """The same, by its newer name."""
+    n: Annotated[int, Meta(ge=1, le=1)] | None = None
+    """There is one answer."""
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Fraction | None = None
     reasoning: Reasons | None = None

@@ -105,6 +105,21 @@ def test_plugins_that_cannot_be_had_are_named() -> None:
         PuterAI(plugins=["odd"])
 
 
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("plugins", "weather"),
+        ("drivers", Driver("d")),
+        ("policies", signed),
+        ("tools", ask_weather),
+    ],
+)
+def test_what_is_to_be_a_list_is_one(name: str, given: object) -> None:
+    options: dict[str, Any] = {name: given}
+    with pytest.raises(SettingsError, match=f"{name} is a list, even of one"):
+        PuterAI(**options)
+
+
 def test_nothing_is_loaded_that_was_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def forbidden(**_: object) -> None:
         raise AssertionError

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from argon2 import extract_parameters
+from argon2 import PasswordHasher, extract_parameters
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +21,7 @@ from chatloom.server.identity.passwords import AT_ONCE, MOST_WAITING, Passwords
 from chatloom.server.identity.people import NewPerson, People, comparable, is_email
 from chatloom.server.ids import milliseconds
 from chatloom.server.refusal import Refusal
+from chatloom.server.store.administration import Deed
 from chatloom.server.store.contract import Store
 from chatloom.server.store.sqlite import SQLiteStore
 
@@ -203,6 +204,32 @@ async def test_expired_refresh_tokens_are_forgotten(store: Store) -> None:
         await people.sessions.renew(renewed.refresh.reveal())
     assert refused.value.code == "invalid_refresh_token"
     assert (await store.check()).problems == []
+    await people.close()
+
+
+async def test_a_password_that_is_changed_while_it_is_kept_anew_stays_changed(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = People(store, Identity(store, dev=False), dev=False, is_open=True)
+    old, new = Secret("old password"), Secret("new password")
+    deed = Deed(actor="admin", action="person.changed", resource="person")
+    with monkeypatch.context() as patched:
+        weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        patched.setattr(Passwords, "_hasher", weak)
+        ann = await people.add(NewPerson(login="ann", password=old), deed)
+    strong = Passwords.hash
+
+    async def late(self: Passwords, password: Secret) -> Secret:
+        made = await strong(self, password)
+        monkeypatch.setattr(Passwords, "hash", strong)
+        await people.change(ann.id, deed, password=new)
+        return made
+
+    monkeypatch.setattr(Passwords, "hash", late)
+    with pytest.raises(Refusal) as refused:
+        await people.log_in("ann", old, None)
+    assert refused.value.code == "invalid_credentials"
+    assert await people.log_in("ann", new, None)
     await people.close()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from chatloom.core.http import JSON
 from chatloom.server.chat.message import Message
 from server.models.asking import prompt
 from server.models.provider import (
@@ -71,6 +72,20 @@ def test_all_parameters_are_passed_on() -> None:
             (body,) = acme.bodies
             assert {name: body[name] for name in asked} == asked
             assert body.keys() - asked.keys() == {"model", "messages"}
+
+    run(asks())
+
+
+def test_no_more_is_asked_for_than_money_was_set_aside_for() -> None:
+    async def asks() -> None:
+        with provider(refuses(400)) as acme:
+            more: dict[str, JSON] = {"n": 100, "best_of": 100, "max_completion_tokens": 10**6}
+            for streamed in (False, True):
+                await acme.asked(prompt(streamed=streamed, max_tokens=5, extra=more))
+            await acme.driver.close()
+            for body in acme.bodies:
+                assert not more.keys() & body.keys()
+                assert body["max_tokens"] == 5
 
     run(asks())
 

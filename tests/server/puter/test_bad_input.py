@@ -128,6 +128,10 @@ ARGS: dict[str, tuple[dict[str, object], str]] = {
         {"messages": [{"role": "assistant", "content": [{"image_url": {"url": "https://a"}}]}]},
         f"{AT}[0]",
     ),
+    "result of no use": (
+        user([{"type": "tool_result", "tool_use_id": "", "content": "a"}]),
+        f"{AT}[0].tool_use_id",
+    ),
     "use without input": (
         {
             "messages": [
@@ -153,6 +157,8 @@ ARGS: dict[str, tuple[dict[str, object], str]] = {
     "temperature": ({"temperature": 2.1}, "args.temperature"),
     "max_tokens": ({"max_tokens": -1}, "args.max_tokens"),
     "max_tokens is text": ({"max_tokens": "5"}, "args.max_tokens"),
+    "more answers": ({"n": 2}, "args.n"),
+    "negative tokens": ({"max_completion_tokens": -1}, "args.max_completion_tokens"),
     "top_p": ({"top_p": 2}, "args.top_p"),
     "tools": ({"tools": [{}]}, "args.tools[0].function"),
     "tool choice": ({"tool_choice": 5}, "args.tool_choice"),
@@ -208,6 +214,14 @@ def test_a_body_past_the_limit_is_refused_before_anybody_is_known(server: Live) 
     for token in (None, "bad-input"):
         answer = server.call("POST", CALL, body, key=token)
         assert refusal(answer)[0] == 413
+
+
+def test_results_of_tools_are_messages_and_there_are_not_too_many(live: Live) -> None:
+    puter = Puter(live, new_id())
+    puter.chat("Hello!")
+    result: object = {"type": "tool_result", "tool_use_id": "a", "content": "b"}
+    body = asking({"content": [result] * 5001}, {"content": [result] * 5000})
+    assert_untouched(puter, body, *INVALID, "args.messages")
 
 
 def test_what_a_model_cannot_obey_is_refused(ann: Puter) -> None:

@@ -190,6 +190,14 @@ def test_everything_that_is_asked_is_forwarded(ann: Puter, provider: Server) -> 
     }
 
 
+def test_an_answer_is_no_longer_than_either_name_says(ann: Puter, provider: Server) -> None:
+    told = ann.send(asking("One two three.", max_tokens=9, max_completion_tokens=1, n=1)).json
+    assert told["result"]["usage"]["completion_tokens"] == 1
+    ann.chat("Hello!", model="acme/model", max_completion_tokens=7)
+    assert sent(provider)["max_tokens"] == 7
+    assert "max_completion_tokens" not in sent(provider)
+
+
 def test_a_test_is_answered_by_a_model_that_costs_nothing(ann: Puter, provider: Server) -> None:
     before = len(provider.asked)
     answer = ann.send(asking("Hello!", model="acme/model", test_mode=True))

@@ -151,6 +151,10 @@ def test_two_cookies_are_none(server: Live, keys: dict[str, str]) -> None:
     answer = server.call("GET", "/whoami", headers={"Cookie": twice})
     assert refusal(answer) == (401, "reauth_required")
     assert answer.json["details"]["code"] == "ambiguous_api_key"
+    head = "GET /whoami HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    for key in (keys["cookie"], keys["body"]):
+        head += f"Cookie: puter_token={key}\r\n"
+    assert server.raw(f"{head}\r\n".encode()).startswith(b"HTTP/1.1 401 ")
 
 
 @pytest.mark.parametrize(
@@ -173,6 +177,17 @@ def test_only_pages_of_its_own_are_given_a_cookie(
     assert answer.headers.get("set-cookie") == held
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "none"])
+@pytest.mark.parametrize("origin", [None, "own"])
+def test_a_page_that_is_not_its_own_is_given_none_whatever_it_hides(
+    live: Live, origin: str | None, site: str
+) -> None:
+    headers = {"Sec_Fetch_Site": site, **({"Origin": live.url} if origin else {})}
+    answer = log_in(live, f"cookie-{new_id()}", **headers)
+    assert answer.status == 200
+    assert "set-cookie" not in answer.headers
+
+
 def test_who_logs_out_holds_no_cookie(live: Live) -> None:
     answer = session(live, f"out-{new_id()}").get("/logout", "POST")
     assert answer.headers["set-cookie"].startswith("puter_token=; Max-Age=0; ")
@@ -193,10 +208,11 @@ def test_a_program_may_claim_to_be_a_page_of_puters(live: Live, origin: str) -> 
 
 
 @pytest.mark.parametrize("origin", CLAIMED)
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "none", "unheard-of"])
 def test_a_page_that_a_browser_shows_is_not_served_by_the_dev_server(
-    live: Live, origin: str
+    live: Live, origin: str, site: str
 ) -> None:
-    headers = {"Origin": origin, "Sec-Fetch-Site": "cross-site"}
+    headers = {"Origin": origin, "Sec-Fetch-Site": site}
     assert refusal(live.call("POST", CALL, LIST, headers=headers)) == (403, "forbidden")
     answer = live.call("GET", "/v1/models", key="any", headers={"Origin": origin})
     assert answer.status == 403

@@ -137,7 +137,7 @@ class People:
                 "unauthenticated", "this person may not log in any more", code="account_suspended"
             )
         if self._passwords.is_outdated(person.password):
-            await self._store.set_password(person.id, await self._passwords.hash(password))
+            await self._store.keep_anew(person, await self._passwords.hash(password))
         return person
 
     async def _check_still(self, person: Person, password: Secret, held: Held) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from chatloom.server.models.driver import Driver, ModelInfo, ProviderError
 
@@ -25,6 +25,7 @@ class Catalogue:
     def __init__(self, name: str, driver: Driver) -> None:
         self.last: Sequence[ModelInfo] = ()
         """The latest list; of no use for long, but never an error."""
+        self._by_id: Mapping[str, ModelInfo] = {}
         self._name = name
         self._driver = driver
         self._stale_at = 0.0
@@ -32,7 +33,7 @@ class Catalogue:
 
     def known(self, model: str) -> ModelInfo | None:
         """What the latest list says of *model*."""
-        return next((info for info in self.last if info.id == model), None)
+        return self._by_id.get(model)
 
     async def models(self) -> Sequence[ModelInfo]:
         """List the models, from memory where that is fresh."""
@@ -45,6 +46,7 @@ class Catalogue:
         try:
             async with asyncio.timeout(PATIENCE):
                 self.last = await self._driver.models()
+            self._by_id = {info.id: info for info in self.last}
             self._stale_at = time.monotonic() + FRESH
         except (ProviderError, TimeoutError) as error:
             reason = str(error) or f"no answer in {PATIENCE:g} seconds"

@@ -80,8 +80,8 @@ class People(Protocol):
         """Whose account it is, where it is somebody's."""
         ...
 
-    async def set_password(self, person_id: str, password: Secret) -> None:
-        """Keep another form of the same password."""
+    async def keep_anew(self, person: Person, password: Secret) -> None:
+        """Keep another form of *person*'s password, unless it is another one by now."""
         ...
 
     async def add_refresh_token(self, token: RefreshToken) -> None: ...

@@ -43,7 +43,6 @@ from chatloom.wire.chatroutes.common import (
     Text,
     Title,
     Told,
-    Unshown,
 )
 from chatloom.wire.chatroutes.conversations import (
     Conversation,
@@ -176,7 +175,6 @@ __all__ = [
     "TreeMetadata",
     "TreeNode",
     "TreePage",
-    "Unshown",
     "Usage",
     "User",
 ]

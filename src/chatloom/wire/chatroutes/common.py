@@ -39,13 +39,6 @@ class Told(msgspec.Struct, kw_only=True, rename="camel"):
     """What an answer says."""
 
 
-class Unshown(msgspec.Struct):
-    """Holds secrets, so that nothing of it is shown in logs and errors."""
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(…)"
-
-
 class Answer(msgspec.Struct, Generic[T], kw_only=True):
     """A success."""
 

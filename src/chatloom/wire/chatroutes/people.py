@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from chatloom.wire.chatloom import Money
-from chatloom.wire.chatroutes.common import Given, Told, Unshown
+from chatloom.wire.chatroutes.common import Given, Told
+from chatloom.wire.unshown import Unshown
 
 
 class Registration(Unshown, Given):

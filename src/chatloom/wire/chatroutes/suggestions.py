@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from chatloom.wire.chatroutes.common import Given, Model, Told, Unshown
+from chatloom.wire.chatroutes.common import Given, Model, Told
+from chatloom.wire.unshown import Unshown
 
 
 class SuggestionRequest(Unshown, Given):

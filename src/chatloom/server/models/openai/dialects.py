@@ -29,6 +29,8 @@ _LEAVABLE = (
 )
 """What an answer is still an answer without."""
 _RENAMED = {"max_tokens": "max_completion_tokens"}
+_RECKONED = frozenset({"n", "best_of", "max_completion_tokens"})
+"""What says how much may be answered: only as `Parameters` do is that money set aside."""
 _NOT_TAKEN = re.compile(
     r"unsupported|not support|unrecogni[sz]ed|unknown|not permitted|not allowed|unexpected|instead",
     re.IGNORECASE,
@@ -47,7 +49,8 @@ class Dialects:
 
     def write(self, prompt: Prompt) -> dict[str, object]:
         """Write *prompt* as its model takes it; what nobody asked for is left out."""
-        payload: dict[str, object] = {**prompt.extra, "model": prompt.model}
+        extra = {name: value for name, value in prompt.extra.items() if name not in _RECKONED}
+        payload: dict[str, object] = {**extra, "model": prompt.model}
         payload |= embeddings.written(prompt) if prompt.inputs else _chat(prompt)
         for name in self._refused.get(prompt.model, ()):
             value = payload.pop(name, None)

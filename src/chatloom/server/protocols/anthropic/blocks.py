@@ -13,11 +13,14 @@ import msgspec
 
 from chatloom.core.http import JSON, UNREADABLE
 from chatloom.server.chat.message import Message
-from chatloom.server.refusal import invalid
+from chatloom.server.refusal import Refusal, invalid
 from chatloom.wire import anthropic as wire
 
 UNPARSED = "unparsed_arguments"
 """The one name in a tool's input that stands for arguments which are no JSON object."""
+
+MOST_MESSAGES = 10_000
+"""Of a request, each result of a tool being one; there cannot be more on OpenAI's wire."""
 
 _SAYS: Mapping[str, frozenset[str]] = {
     "text": frozenset({"type", "text"}),
@@ -69,7 +72,7 @@ class Block:
             raise self.lacks(name)
         return told
 
-    def lacks(self, name: str) -> Exception:
+    def lacks(self, name: str) -> Refusal:
         """The refusal of a block whose field *name* is not what it should be."""
         return invalid(
             f"{self.place}: {name} is missing or of the wrong type", param=f"{self.place}.{name}"
@@ -106,12 +109,23 @@ def extra_of(blocks: Iterable[Block]) -> dict[str, JSON] | None:
 
 
 def messages_of(told: Sequence[wire.InputMessage]) -> list[Message]:
-    """The messages. Raises `Refusal` for blocks that make no sense."""
-    return [
+    """The messages. Raises `Refusal` for blocks that make no sense, and for too many results."""
+    messages = [
         message
         for index, one in enumerate(told)
         for message in _messages(one, f"messages[{index}].content")
     ]
+    return bounded(messages, "messages")
+
+
+def bounded(messages: list[Message], place: str) -> list[Message]:
+    """The *messages*, which tool results may have made more than came. Raises `Refusal`."""
+    if len(messages) > MOST_MESSAGES:
+        raise invalid(
+            f"{place}: with each tool's result there are more than {MOST_MESSAGES:,} messages",
+            param=place,
+        )
+    return messages
 
 
 def _messages(told: wire.InputMessage, place: str) -> list[Message]:
@@ -132,7 +146,7 @@ def _messages(told: wire.InputMessage, place: str) -> list[Message]:
 def _answer(blocks: Sequence[Block]) -> Message:
     told = [block for block in blocks if block.kind in {"text", "tool_use"}]
     text = "".join(block.text("text") for block in told if block.kind == "text")
-    calls = [_call(block) for block in told if block.kind == "tool_use"]
+    calls = [call_of(block) for block in told if block.kind == "tool_use"]
     return Message(
         role="assistant",
         content=text if text or not calls else None,
@@ -141,7 +155,8 @@ def _answer(blocks: Sequence[Block]) -> Message:
     )
 
 
-def _call(block: Block) -> dict[str, JSON]:
+def call_of(block: Block) -> dict[str, JSON]:
+    """The tool call that a block of the kind ``tool_use`` is."""
     function: dict[str, JSON] = {
         "name": block.name("name"),
         "arguments": arguments_of(block.object("input")),

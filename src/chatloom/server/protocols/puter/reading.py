@@ -13,7 +13,7 @@ from chatloom.core.http import JSON
 from chatloom.server.call import convert
 from chatloom.server.chat.message import Message
 from chatloom.server.models.driver import Parameters
-from chatloom.server.protocols.anthropic.blocks import arguments_of
+from chatloom.server.protocols.anthropic.blocks import Block, bounded, call_of
 from chatloom.server.protocols.puter.images import is_image_url
 from chatloom.server.refusal import Refusal, invalid
 from chatloom.wire import puter as wire
@@ -39,8 +39,9 @@ def read_arguments(told: Mapping[str, JSON]) -> wire.ChatArguments:
 
 def parameters_of(asked: wire.ChatArguments, told: Mapping[str, JSON]) -> Parameters:
     """What the model is asked for."""
+    longest = asked.max_completion_tokens
     return Parameters(
-        max_tokens=asked.max_tokens,
+        max_tokens=asked.max_tokens if longest is None else longest,
         temperature=asked.temperature,
         top_p=asked.top_p,
         tools=cast("list[dict[str, JSON]]", told.get("tools") or []),
@@ -62,12 +63,13 @@ def extra_of(asked: wire.ChatArguments, told: Mapping[str, JSON]) -> dict[str, J
 
 
 def messages_of(told: Sequence[JSON]) -> list[Message]:
-    """The messages. Raises `Refusal` for parts that make no sense."""
-    return [
+    """The messages. Raises `Refusal` for parts that make no sense, and for too many results."""
+    messages = [
         message
         for index, one in enumerate(told)
         for message in _messages(one, f"args.messages[{index}]")
     ]
+    return bounded(messages, "args.messages")
 
 
 def _messages(told: JSON, place: str) -> list[Message]:
@@ -92,40 +94,17 @@ def _messages(told: JSON, place: str) -> list[Message]:
     return results
 
 
-class _Part:
-    """A part of a message, and where in the request it stands."""
-
-    def __init__(self, fields: Mapping[str, JSON], kind: str, place: str) -> None:
-        self.fields = fields
-        self.kind = kind
-        self.place = place
-
-    def text(self, name: str) -> str:
-        """The text in one of its fields. Raises `Refusal` for none."""
-        value = self.fields.get(name)
-        if not isinstance(value, str):
-            raise _lacks(self.place, name)
-        return value
-
-    def object(self, name: str) -> dict[str, JSON]:
-        """The object in one of its fields. Raises `Refusal` for none."""
-        value = self.fields.get(name)
-        if not isinstance(value, dict):
-            raise _lacks(self.place, name)
-        return value
-
-
-def _parts(content: str | list[JSON], place: str) -> list[_Part]:
+def _parts(content: str | list[JSON], place: str) -> list[Block]:
     if isinstance(content, str):
-        return [_Part({"text": content}, "text", place)]
+        return [Block({"text": content}, place, "text")]
     if not content:
         raise invalid(f"{place} has no parts", param=place)
     return [_part(one, f"{place}[{index}]") for index, one in enumerate(content)]
 
 
-def _part(told: JSON, place: str) -> _Part:
+def _part(told: JSON, place: str) -> Block:
     if isinstance(told, str):
-        return _Part({"text": told}, "text", place)
+        return Block({"text": told}, place, "text")
     if not isinstance(told, dict):
         raise invalid(f"{place} is neither a text nor an object", param=place)
     kind = told.get("type", next((one for one in _SHOWN if one in told), None))
@@ -134,7 +113,7 @@ def _part(told: JSON, place: str) -> _Part:
             f"{place}: such a part cannot be read here; there are {', '.join(_KINDS)}",
             param=f"{place}.type",
         )
-    return _Part(told, kind, place)
+    return Block(told, place, kind)
 
 
 def _answer(message: wire.PuterMessage, calls: list[dict[str, JSON]], place: str) -> Message:
@@ -143,28 +122,22 @@ def _answer(message: wire.PuterMessage, calls: list[dict[str, JSON]], place: str
     for part in parts:
         if part.kind not in {"text", "tool_use", "thinking"}:
             raise invalid(f"{part.place}: an answer has no {part.kind}", param=part.place)
-    calls = [*calls, *(_call(part) for part in parts if part.kind == "tool_use")]
+    calls = [*calls, *(call_of(part) for part in parts if part.kind == "tool_use")]
     text = "".join(part.text("text") for part in parts if part.kind == "text")
     if message.content is None and not calls:
         raise _lacks(place, "content")
     return Message("assistant", text if text or not calls else None, tool_calls=calls or None)
 
 
-def _call(part: _Part) -> dict[str, JSON]:
-    arguments = arguments_of(part.object("input"))
-    function: dict[str, JSON] = {"name": part.text("name"), "arguments": arguments}
-    return {"id": part.text("id"), "type": "function", "function": function}
-
-
-def _result(part: _Part) -> Message:
+def _result(part: Block) -> Message:
     content = part.fields.get("content") or ""
     if not isinstance(content, str | list):
-        raise _lacks(part.place, "content")
+        raise part.lacks("content")
     parts = _parts(content, f"{part.place}.content")
-    return Message("tool", _content(parts), tool_call_id=part.text("tool_use_id"))
+    return Message("tool", _content(parts), tool_call_id=part.name("tool_use_id"))
 
 
-def _content(parts: Sequence[_Part]) -> str | list[dict[str, JSON]]:
+def _content(parts: Sequence[Block]) -> str | list[dict[str, JSON]]:
     """What *parts* show; a text alone as itself."""
     told: list[dict[str, JSON]] = []
     for part in parts:
@@ -175,7 +148,7 @@ def _content(parts: Sequence[_Part]) -> str | list[dict[str, JSON]]:
     return parts[0].text("text") if len(parts) == 1 and parts[0].kind == "text" else told
 
 
-def _image(part: _Part) -> JSON:
+def _image(part: Block) -> JSON:
     shown = part.object("image_url")
     url = shown.get("url")
     if not isinstance(url, str) or not is_image_url(url):
@@ -186,7 +159,7 @@ def _image(part: _Part) -> JSON:
     return shown
 
 
-def _video(part: _Part) -> JSON:
+def _video(part: Block) -> JSON:
     shown = part.object("video_url")
     url = shown.get("url")
     if not isinstance(url, str) or not url.startswith(("data:video/", "https://", "http://")):
@@ -197,7 +170,7 @@ def _video(part: _Part) -> JSON:
     return shown
 
 
-_SHOWN: Mapping[str, Callable[[_Part], JSON]] = {
+_SHOWN: Mapping[str, Callable[[Block], JSON]] = {
     "text": lambda part: part.text("text"),
     "image_url": _image,
     "video_url": _video,

@@ -12,17 +12,17 @@ from chatloom.core.secret import Secret
 from chatloom.server.call import Call
 from chatloom.server.guards import is_own_page
 from chatloom.server.refusal import Refusal
+from chatloom.wire.unshown import Unshown
 
 CLAIMED_ORIGINS = frozenset({"https://puter.com", "https://puter.work"})
 """What clients in Python, and in Node, say as if they were pages there."""
 _COOKIE = "puter_token"
+_OF_PAGES = frozenset({"origin", "sec-fetch-site"})
+"""By which a browser says that a page asks."""
 
 
-class _Shown(msgspec.Struct):
+class _Shown(Unshown):
     auth_token: str | None = None
-
-    def __repr__(self) -> str:
-        return "_Shown(…)"
 
 
 async def of_body(call: Call) -> str | None:
@@ -54,11 +54,12 @@ def of_cookie(call: Call) -> str | None:
 
 def cookie(call: Call, token: Secret, seconds: int) -> list[tuple[bytes, bytes]]:
     """The headers that have a page of this server hold *token*; none for one of another."""
-    origin = call.headers.get("origin")
-    if origin is not None and not is_own_page(call.headers, call.scope["method"]):
+    is_of_a_page = not _OF_PAGES.isdisjoint(call.headers)
+    if is_of_a_page and not is_own_page(call.headers, call.scope["method"]):
         return []
+    origin = call.headers.get("origin", "")
     # That it came by TLS only the page can tell, where something else ended that before us.
-    secure = "; Secure" if (origin or "").startswith("https:") else ""
+    secure = "; Secure" if origin.startswith("https:") else ""
     held = f"{_COOKIE}={token.reveal()}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Strict"
     return [(b"set-cookie", f"{held}{secure}".encode())]
 

@@ -66,9 +66,10 @@ class People(Opened):
         row = rows.one(self._reader, statements(_SQL)[statement], *values)
         return None if row is None else _person(row)
 
-    async def set_password(self, person_id: str, password: Secret) -> None:
+    async def keep_anew(self, person: Person, password: Secret) -> None:
         def write(connection: sqlite3.Connection) -> None:
-            connection.execute(statements(_SQL)["set_password"], (person_id, password.reveal()))
+            values = (person.id, password.reveal(), person.password.reveal())
+            connection.execute(statements(_SQL)["keep_anew"], values)
 
         await self._place.write(write, durable=True)
 

@@ -35,6 +35,9 @@ WHERE p.account_id = ?;
 -- name: set_password
 UPDATE person SET password = ?2 WHERE id = ?1;
 
+-- name: keep_anew
+UPDATE person SET password = ?2 WHERE id = ?1 AND password = ?3;
+
 -- name: set_disabled
 UPDATE person SET disabled_at = ?2 WHERE id = ?1;
 
