@@ -20,6 +20,7 @@ from chatloom.cli import (
     models,
     serve,
     tree,
+    webhooks,
 )
 from chatloom.cli.chat import command as chat
 
@@ -52,6 +53,7 @@ application.add_typer(keys.commands, name="keys")
 application.add_typer(accounts.commands, name="accounts")
 application.add_typer(budgets.commands, name="budgets")
 application.add_typer(knowledge.commands, name="knowledge")
+application.add_typer(webhooks.commands, name="webhooks")
 application.command("models")(models.models)
 application.command("tree")(tree.tree)
 application.command("explain")(explain.explain)

@@ -9,6 +9,7 @@ from chatloom.server.protocols.chatloom import (
     conversations,
     keys,
     knowledge,
+    webhooks,
 )
 
 ROUTES = (
@@ -18,4 +19,5 @@ ROUTES = (
     *budgets.ROUTES,
     *archives.ROUTES,
     *knowledge.ROUTES,
+    *webhooks.ROUTES,
 )
