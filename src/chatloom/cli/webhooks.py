@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,16 +18,12 @@ from chatloom.cli.shared import (
     Database,
     err,
     escape,
-    existing_database,
-    fail,
-    failing_clearly,
+    opened,
     out,
     print_json,
     print_rows,
     read_settings,
 )
-from chatloom.core.errors import ChatloomError
-from chatloom.server.refusal import Refusal
 from chatloom.server.webhooks.events import EVENTS, PATTERNS
 from chatloom.wire.webhooks import (
     Delivery,
@@ -319,14 +314,7 @@ def log(
         err.print("there is nothing in it")
 
 
-@contextmanager
-def _at_mailroom(db: Path | None) -> Generator[Mailroom, None, None]:
-    """Open the mailroom of the database *db*, else of the user's own; refusals become a line."""
+def _at_mailroom(db: Path | None) -> AbstractContextManager[Mailroom]:
     from chatloom.cli.mailroom import mailroom
 
-    with failing_clearly():
-        try:
-            with mailroom(existing_database(db)) as opened:
-                yield opened
-        except (Refusal, ChatloomError, msgspec.ValidationError) as error:
-            fail(str(error))
+    return opened(mailroom, db)

@@ -270,6 +270,8 @@ def test_a_login_makes_no_webhook_as_that_would_end_with_it(serve: Callable[...,
     lasting = Owner(server, secret(server, account_id=account))
     made = lasting.make()["id"]
     assert Owner(server, token).ids() == [made]
+    turned = refused(server, token, "PATCH", f"/{made}", url="https://example.org/ann")
+    assert turned == (403, "webhook_of_other_key")
     Owner(server, token).told("DELETE", f"/{made}")
 
 

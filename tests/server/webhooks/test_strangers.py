@@ -119,13 +119,39 @@ def test_an_idempotency_key_is_shared_with_nobody_else(server: Live, keys: dict[
     wanted = {"url": "https://example.org/", "events": ["subscription.cancelled"]}
     named = {"Idempotency-Key": "the same"}
     ids: set[str] = set()
-    for name in ("root", "ann", "ben", "other"):
+    names = ("root", "ann", "ben", "acme", "initech", "ann at acme", "other")
+    for name in names:
         owner = Owner(server, keys[name])
         answer = owner.call("POST", "", wanted, named)
         assert answer.status == 201
         ids.add(answer.json["id"])
         owner.told("DELETE", f"/{answer.json['id']}")
-    assert len(ids) == 4
+    assert len(ids) == len(names)
+
+
+def test_a_webhook_is_turned_only_by_keys_that_it_ends_with(
+    server: Live, keys: dict[str, str], made: dict[str, Any]
+) -> None:
+    by_command = Owner(server, server.token(), "/admin/webhooks").make(
+        account_id=made["root"]["account_id"]
+    )
+    turning = [
+        ("PATCH", "", {"url": "https://taken.example.net/"}),
+        ("PATCH", "", {"events": ["*"]}),
+        ("POST", "/rotate", {}),
+    ]
+    before = server.dump()
+    for one in (made["root"], by_command):
+        for method, below, body in turning:
+            answer = Owner(server, keys["sibling"]).call(method, f"/{one['id']}{below}", body)
+            assert (answer.status, answer.error["code"]) == (403, "webhook_of_other_key")
+    assert server.dump() == before
+    own = Owner(server, keys["sibling"]).make()
+    for name in ("root", "sibling"):
+        for method, below, body in turning:
+            Owner(server, keys[name]).told(method, f"/{own['id']}{below}", body)
+    for name, one in (("sibling", by_command), ("root", own)):
+        Owner(server, keys[name]).told("DELETE", f"/{one['id']}")
 
 
 def test_commands_reach_everybodys(server: Live, made: dict[str, Any]) -> None:

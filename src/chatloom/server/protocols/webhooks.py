@@ -182,10 +182,19 @@ async def _check_may_be_told(call: Call) -> None:
         )
 
 
-def check_may_turn(key: Key, wanted: WebhookChange) -> None:
-    """Refuse keys that may not read what a webhook is told to say where and what it is told."""
-    if not is_control(key) and (wanted.url is not UNSET or wanted.events is not UNSET):
-        require(key, "chat")
+async def check_may_turn(call: Call, webhook: Webhook) -> None:
+    """Refuse keys that the webhook would outlive to say where and what it is told, or to sign."""
+    if is_control(call.key):
+        return
+    require(call.key, "chat")
+    own = webhook.key_id and await call.services.store.key(webhook.key_id)
+    if not own or call.key.id not in {own.id, *own.ancestors}:
+        raise Refusal(
+            "forbidden",
+            "only the API key that this webhook was made with, and those above it, say where and"
+            " what it is told, and rotate its secret: it does not end with another; make your own",
+            code="webhook_of_other_key",
+        )
 
 
 async def change(

@@ -112,22 +112,28 @@ class Courier:
         return min(max((next_at - now) / 1000, _SHORTEST_SLEEP), _LONGEST_SLEEP)
 
     def _send_off(self, webhook: Webhook, due: Due) -> None:
-        task = asyncio.create_task(self._bring(webhook.account_id, due))
-        self._on_the_way[due.number] = task
-        task.add_done_callback(lambda _: self._back(due))
+        number = due.number
+        task = asyncio.create_task(self._bring(webhook.account_id, number))
+        self._on_the_way[number] = task
+        task.add_done_callback(lambda _: self._back(number))
 
-    def _back(self, due: Due) -> None:
-        del self._on_the_way[due.number]
+    def _back(self, number: int) -> None:
+        del self._on_the_way[number]
         self._woken.set()
 
-    async def _bring(self, account_id: str, due: Due) -> None:
-        sent = await self._without_fail(lambda: self._sent(account_id, due))
-        if sent is not None:
+    async def _bring(self, account_id: str, number: int) -> None:
+        made = await self._without_fail(lambda: self._sent(account_id, number))
+        if made is not None:
+            due, sent = made
             await self._without_fail(lambda: self._note(due, sent))
 
-    async def _sent(self, account_id: str, due: Due) -> Sent | None:
+    async def _sent(self, account_id: str, number: int) -> tuple[Due, Sent] | None:
         """Make an attempt once it is our turn; `None` where none is to be made by then."""
         async with self._means.slots.slot(account_id):
+            # Not before: words may be deleted while it waits, and many that wait weigh much.
+            due = await self._due(number)
+            if due is None:
+                return None
             # They go with their webhook, so that one which is there after them had some.
             secrets = await self._store.webhook_secrets(self.webhook_id, milliseconds())
             webhook = await self._store.webhook(self.webhook_id)
@@ -137,10 +143,17 @@ class Courier:
                 return None
             timeout = self._means.settings.timeout
             try:
-                return await send(self._means.egress, webhook, secrets, due, timeout=timeout)
+                sent = await send(self._means.egress, webhook, secrets, due, timeout=timeout)
             except EgressRefused:  # as all is closing
                 self._leaving = True
                 return None
+            return due, sent
+
+    async def _due(self, number: int) -> Due | None:
+        """What is to be sent under this number, as it is by now."""
+        limit = len(self._on_the_way) + self._means.settings.at_once
+        due, _ = await self._store.due(self.webhook_id, now=milliseconds(), limit=limit)
+        return next((one for one in due if one.number == number), None)
 
     async def _is_entitled(self, webhook: Webhook) -> bool:
         """Whether the key that it was made with works still; else it is disabled."""

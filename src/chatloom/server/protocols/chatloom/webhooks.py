@@ -56,16 +56,14 @@ async def add_webhook_of_account(call: Call) -> Reply:
 
 async def get_webhook(call: Call) -> Reply:
     """Answer ``GET …/webhooks/{webhook_id}``."""
-    found = await common.webhook_within(
-        call.services.store, reach_of(call.key), call.parts["webhook_id"]
-    )
-    return json_reply(_told(found))
+    return json_reply(_told(await _of_path(call)))
 
 
 async def change_webhook(call: Call) -> Reply:
     """Answer ``PATCH …/webhooks/{webhook_id}``."""
     wanted = await call.read(wire.WebhookChange)
-    check_may_turn(call.key, _change(wanted))
+    if wanted.url is not UNSET or wanted.events is not UNSET:
+        await check_may_turn(call, await _of_path(call))
     return json_reply(await _reached(call).change(_id(call), terms_of(call), wanted))
 
 
@@ -77,6 +75,7 @@ async def remove_webhook(call: Call) -> Reply:
 async def rotate_secret(call: Call) -> Reply:
     """Answer ``POST …/webhooks/{webhook_id}/rotate``, with the new secret."""
     wanted = await call.read(wire.SecretRotation)
+    await check_may_turn(call, await _of_path(call))
     return json_reply(await _reached(call).rotate(_id(call), wanted))
 
 
@@ -99,6 +98,10 @@ async def list_deliveries(call: Call) -> Reply:
 
 def _id(call: Call) -> str:
     return call.parts["webhook_id"]
+
+
+async def _of_path(call: Call) -> kept.Webhook:
+    return await common.webhook_within(call.services.store, reach_of(call.key), _id(call))
 
 
 def _reached(call: Call) -> Reached:
