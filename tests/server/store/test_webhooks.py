@@ -352,3 +352,29 @@ def test_no_log_is_read_as_a_whole(name: str) -> None:
         assert any(line.startswith(f"SEARCH {searched}") for line in plan), plan
     assert [line for line in plan if line.startswith("SCAN") and "deliver" in line] == []
     assert "USE TEMP B-TREE" not in " ".join(plan)
+
+
+@pytest.mark.parametrize(
+    ("damage", "subject"),
+    [
+        ("UPDATE delivery SET next_at = NULL WHERE lane IS NULL", "waits for nothing"),
+        ("UPDATE delivery SET next_at = 5 WHERE next_at IS NULL", "or for nobody"),
+    ],
+)
+async def test_an_event_that_nobody_would_send_or_before_its_turn_is_found(
+    tmp_path: Path, damage: str, subject: str
+) -> None:
+    store = SQLiteStore(tmp_path / "store.db")
+    own = await books(store)
+    webhook_id = await added(store, own.account_id)
+    await own.talk("First?")
+    await store.remember(own.account_id, None, "key", 1, now=6)
+    assert (await store.check()).problems == []
+    await store.close()
+    with closing(sqlite3.connect(tmp_path / "store.db")) as connection, connection:
+        assert connection.execute(damage).rowcount > 0
+    again = SQLiteStore(tmp_path / "store.db")
+    problems = (await again.check()).problems
+    assert {(one.check, one.subject) for one in problems} == {("webhook", webhook_id)}
+    assert all(subject in one.detail for one in problems)
+    await again.close()
