@@ -20,7 +20,7 @@ serve: $(VENV)/run ## Run the dev server at http://localhost:3284
 	@trap : INT; $(BIN)/chatloom serve --dev --db .chatloom/dev.db || [ $$? -eq 130 ]
 
 test: $(VENV)/dev ## Run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --dist loadfile
 
 check: $(VENV)/dev ## Lint, format and types, strictly
 	$(BIN)/ruff check .

@@ -36,6 +36,7 @@ LAYERS = (
     "server",
     "cli",
     "embedded",
+    "webhooks",
 )
 
 MAY_IMPORT = {
@@ -45,9 +46,10 @@ MAY_IMPORT = {
     "transports": {"transports", "core"},
     "wire": {"wire", "core"},
     "engines": {"engines", "embedded", "transports", "policies", "core"},
-    "server": {"server", "wire", "policies", "transports", "core"},
+    "server": {"server", "webhooks", "wire", "policies", "transports", "core"},
     "cli": {"cli", "embedded", "engines", "server", "wire", "policies", "transports", "core"},
     "embedded": {"embedded", "server", "wire", "policies", "transports", "core"},
+    "webhooks": {"webhooks", "core"},
     "testing": {"testing", *LAYERS},
     "sdks": {"sdks", "engines", "embedded", "wire", "policies", "transports", "core"},
     "chatloom": {"core"},
@@ -55,8 +57,8 @@ MAY_IMPORT = {
 }
 """Which layer may import which; ``chatloom`` is the package's own ``__init__``."""
 
-CLIENT_PATH = {"chatloom", "core", "policies", "transports", "wire", "engines", "sdks"}
-NO_ASYNCIO = {"core", "policies", "exporters", "wire", "engines", "sdks", "chatloom"}
+CLIENT_PATH = {"chatloom", "core", "policies", "transports", "wire", "engines", "webhooks", "sdks"}
+NO_ASYNCIO = {"core", "policies", "exporters", "wire", "engines", "webhooks", "sdks", "chatloom"}
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,9 @@ def test_nothing_on_the_client_path_loads_the_server() -> None:
     )
 
 
-@pytest.mark.parametrize("origin", ["chatloom", "core", "policies", "wire", "engines", "sdks"])
+@pytest.mark.parametrize(
+    "origin", ["chatloom", "core", "policies", "wire", "engines", "webhooks", "sdks"]
+)
 def test_clients_need_little_from_outside(origin: str) -> None:
     known = sys.stdlib_module_names | {"chatloom", "msgspec", *SDKS}
     if origin == "sdks":
@@ -198,7 +202,15 @@ def loaded_by(code: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "package",
-    ["chatloom", "chatloom.engines", "chatroutes", "chatserver_sdk", "infinity_assistant", "puter"],
+    [
+        "chatloom",
+        "chatloom.engines",
+        "chatloom.webhooks",
+        "chatroutes",
+        "chatserver_sdk",
+        "infinity_assistant",
+        "puter",
+    ],
 )
 def test_importing_a_client_loads_nothing_heavy(package: str) -> None:
     loaded = loaded_by(f"import {package}")

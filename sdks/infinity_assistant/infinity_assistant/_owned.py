@@ -58,6 +58,10 @@ class Webhook(TypedDict):
     createdAt: str
     lastTriggered: NotRequired[str | None]
     failureCount: NotRequired[int]
+    description: NotRequired[str]
+    disabledReason: NotRequired[str | None]
+    """Why nothing is told there; `None` where something is."""
+    lastDelivered: NotRequired[str | None]
 
 
 class NewWebhook(Webhook):

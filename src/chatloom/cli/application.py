@@ -21,6 +21,7 @@ from chatloom.cli import (
     serve,
     tree,
     users,
+    webhooks,
 )
 from chatloom.cli.chat import command as chat
 
@@ -54,6 +55,7 @@ application.add_typer(accounts.commands, name="accounts")
 application.add_typer(users.commands, name="users")
 application.add_typer(budgets.commands, name="budgets")
 application.add_typer(knowledge.commands, name="knowledge")
+application.add_typer(webhooks.commands, name="webhooks")
 application.command("models")(models.models)
 application.command("tree")(tree.tree)
 application.command("explain")(explain.explain)

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Protocol, TypeVar, cast
+from typing import IO, Protocol, TypeVar
 
 from msgspec.structs import replace
 
+from chatloom.cli.opened import opened, with_store
 from chatloom.core.clients import BlockingClient
-from chatloom.core.engine import Engine, Sync
 from chatloom.core.errors import ChatloomError
 from chatloom.core.http import Timeouts, path
 from chatloom.core.operations import operation, typed
-from chatloom.core.secret import Secret
-from chatloom.policies.authorize import Authorize
 from chatloom.server.identity.keys import Identity
 from chatloom.server.identity.people import People
 from chatloom.server.identity.tiers import Tiers
-from chatloom.server.lock import DatabaseLock, Locked
 from chatloom.server.protocols.chatloom.accounts import change_tier, tell_accounts
 from chatloom.server.protocols.chatloom.archives import import_archive
 from chatloom.server.protocols.chatloom.budgets import list_budgets, remove_budget, set_budget
@@ -29,7 +25,6 @@ from chatloom.server.protocols.chatloom.people import alter_person, make_person,
 from chatloom.server.protocols.deeds import CLI, deed
 from chatloom.server.settings import ServerSettings
 from chatloom.server.store.sqlite import SQLiteStore
-from chatloom.transports.blocking import BlockingTransport
 from chatloom.wire import chatloom as wire
 from chatloom.wire.people import NewPerson, Person, PersonChange, PersonList
 
@@ -60,20 +55,8 @@ class Desk(Protocol):
 @contextmanager
 def desk(database: Path) -> Generator[Desk, None, None]:
     """Open the desk of *database*."""
-    lock = DatabaseLock(database)
-    try:
-        lock.acquire()
-    except Locked as locked:
-        if locked.holder is None or locked.holder.url is None:
-            raise
-        with _remote(locked.holder.url, locked.holder.token) as remote:
-            # Checkers compare the protocol with the descriptor, not with what it gives.
-            yield cast("Desk", remote)
-        return
-    try:
-        yield _Local(database)
-    finally:
-        lock.release()
+    with opened(database, _Remote, _Local) as there:
+        yield there
 
 
 class _Remote(BlockingClient):
@@ -172,12 +155,6 @@ class _Remote(BlockingClient):
         return await self._send(patient, typed(wire.Imported))
 
 
-def _remote(url: str, token: str) -> _Remote:
-    # No proxy: what is sent here is for this machine alone.
-    transport = BlockingTransport(url, environment={})
-    return _Remote(Engine(Sync, transport, [Authorize(Secret(token))]))
-
-
 class _Local:
     """The desk of a file that no server has open."""
 
@@ -185,14 +162,7 @@ class _Local:
         self._database = database
 
     def _with(self, act: Callable[[SQLiteStore, Identity], Awaitable[T]]) -> T:
-        async def opened() -> T:
-            store = SQLiteStore(self._database)
-            try:
-                return await act(store, Identity(store, dev=False))
-            finally:
-                await store.close()
-
-        return asyncio.run(opened())
+        return with_store(self._database, lambda store: act(store, Identity(store, dev=False)))
 
     def list(self) -> wire.KeyList:
         return self._with(lambda store, _: tell_keys(store))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,14 +16,13 @@ from chatloom.cli.shared import (
     Database,
     err,
     escape,
-    existing_database,
     fail,
-    failing_clearly,
+    opened,
     out,
     print_json,
     print_rows,
 )
-from chatloom.core.errors import ChatloomError, StatusError
+from chatloom.core.errors import StatusError
 from chatloom.server.refusal import Refusal
 from chatloom.wire.infinity import Entry, Filters, KnowledgeQuery, NewEntry, Result
 from chatloom.wire.knowledge import AccountQuery, EntriesOfAccount, EntryOfAccount
@@ -246,14 +245,7 @@ def remove(
         out.print(f"removed [bold]{escape(entry.title)}[/] ({entry.id})")
 
 
-@contextmanager
-def _at_shelf(db: Path | None) -> Generator[Shelf, None, None]:
-    """Open the shelf of the database *db*, else of the user's own; refusals become a line."""
+def _at_shelf(db: Path | None) -> AbstractContextManager[Shelf]:
     from chatloom.cli.shelf import shelf
 
-    with failing_clearly():
-        try:
-            with shelf(existing_database(db)) as opened:
-                yield opened
-        except (Refusal, ChatloomError, msgspec.ValidationError) as error:
-            fail(str(error))
+    return opened(shelf, db)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import msgspec
 import typer
@@ -23,6 +23,8 @@ from chatloom.wire.chatloom import USD, Name
 
 if TYPE_CHECKING:
     from chatloom.cli.desk import Desk
+
+T = TypeVar("T")
 
 Database = Annotated[
     Path | None, typer.Option("--db", help="The database file.", envvar="CHATLOOM_DB")
@@ -181,18 +183,26 @@ def failing_clearly() -> Generator[None, None, None]:
 
 
 @contextmanager
-def at_desk(db: Path | None, *, make: bool = False) -> Generator[Desk, None, None]:
-    """Open the desk of the database *db*, else of the user's own one; refusals become a line.
+def opened(
+    part: Callable[[Path], AbstractContextManager[T]], db: Path | None, *, make: bool = False
+) -> Generator[T, None, None]:
+    """Open a *part* of the database *db*, else of the user's own one; refusals become a line.
 
     Where there is none it is made only if that is wished: most commands look for what is there.
     """
-    from chatloom.cli.desk import desk
     from chatloom.server.refusal import Refusal
 
     with failing_clearly():
         try:
             path = database_path(db).absolute() if make else existing_database(db)
-            with desk(path) as opened:
-                yield opened
+            with part(path) as it:
+                yield it
         except (Refusal, msgspec.ValidationError) as error:
             fail(str(error))
+
+
+def at_desk(db: Path | None, *, make: bool = False) -> AbstractContextManager[Desk]:
+    """Open the desk, where keys, budgets and tiers are given."""
+    from chatloom.cli.desk import desk
+
+    return opened(desk, db, make=make)

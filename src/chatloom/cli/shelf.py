@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, TypeVar, cast
+from typing import Protocol, TypeVar
 
 from msgspec.structs import asdict, replace
 
+from chatloom.cli.opened import opened, with_store
 from chatloom.core.clients import BlockingClient
-from chatloom.core.engine import Engine, Sync
 from chatloom.core.http import Timeouts
 from chatloom.core.operations import operation, typed
-from chatloom.core.secret import Secret
-from chatloom.policies.authorize import Authorize
 from chatloom.server.knowledge.library import Knowledge
-from chatloom.server.lock import DatabaseLock, Locked
 from chatloom.server.protocols.chatloom.knowledge import add_to, list_of, remove_from, search_in
 from chatloom.server.protocols.deeds import CLI
 from chatloom.server.store.sqlite import SQLiteStore
-from chatloom.transports.blocking import BlockingTransport
 from chatloom.wire import infinity as wire
 from chatloom.wire.knowledge import AccountQuery, EntriesOfAccount, EntryOfAccount
 
@@ -42,26 +37,8 @@ class Shelf(Protocol):
 @contextmanager
 def shelf(database: Path) -> Generator[Shelf, None, None]:
     """Open the shelf of *database*."""
-    lock = DatabaseLock(database)
-    try:
-        lock.acquire()
-    except Locked as locked:
-        if locked.holder is None or locked.holder.url is None:
-            raise
-        with _remote(locked.holder.url, locked.holder.token) as remote:
-            # Checkers compare the protocol with the descriptor, not with what it gives.
-            yield cast("Shelf", remote)
-        return
-    try:
-        yield _Local(database)
-    finally:
-        lock.release()
-
-
-def _remote(url: str, token: str) -> _Remote:
-    # No proxy: what is sent here is for this machine alone.
-    transport = BlockingTransport(url, environment={})
-    return _Remote(Engine(Sync, transport, [Authorize(Secret(token))]))
+    with opened(database, _Remote, _Local) as there:
+        yield there
 
 
 class _Remote(BlockingClient):
@@ -106,16 +83,14 @@ class _Local:
         self._database = database
 
     def _with(self, act: Callable[[SQLiteStore, Knowledge], Awaitable[T]]) -> T:
-        async def opened() -> T:
-            store = SQLiteStore(self._database)
+        async def with_knowledge(store: SQLiteStore) -> T:
             knowledge = Knowledge(store)
             try:
                 return await act(store, knowledge)
             finally:
                 knowledge.close()
-                await store.close()
 
-        return asyncio.run(opened())
+        return with_store(self._database, with_knowledge)
 
     def add(self, account: AccountQuery, wanted: wire.NewEntry) -> wire.HoldingEntry:
         return self._with(

@@ -62,6 +62,9 @@ ROUTES: tuple[Route, ...] = (
 )
 
 _MESSAGES = ("/v1/messages", "/puterai/anthropic/")
+_COURIERS_GRACE = 2.0
+"""Seconds that events on their way have, once turns have ended: they are sent again anyway."""
+
 _SECURITY = (
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
@@ -80,8 +83,12 @@ class App:
 
     async def stop(self, grace: float) -> None:
         """Let running turns end for *grace* seconds, then cancel them; begin no more."""
-        self._stopping = asyncio.create_task(self._services.turns.close(grace))
+        self._stopping = asyncio.create_task(self._stop(grace))
         await self._stopping
+
+    async def _stop(self, grace: float) -> None:
+        await self._services.turns.close(grace)
+        await self._services.couriers.close(min(grace, _COURIERS_GRACE))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -94,6 +101,7 @@ class App:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         await self._services.turns.recover()
+        self._services.couriers.start()
         tidying = asyncio.create_task(self._services.tidy())
         await send({"type": "lifespan.startup.complete"})
         await receive()

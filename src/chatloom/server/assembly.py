@@ -19,6 +19,7 @@ from chatloom.server.research.service import Engines, Research
 from chatloom.server.services import Services
 from chatloom.server.settings import ServerSettings
 from chatloom.server.store.contract import Store
+from chatloom.server.webhooks.couriers import Couriers, way_out
 from chatloom.server.workflows import Workflows
 
 
@@ -38,6 +39,7 @@ def assemble(
     """
     tiers, workflows = Tiers(settings, dev=dev), Workflows(settings.workflows)
     egress = Egress(settings.egress, dev=dev)
+    to_webhooks = way_out(settings.egress, dev=dev)
     engines = Engines(settings.research, settings.egress, environ or {})
     store = open_store()
     knowledge = Knowledge(store)
@@ -52,6 +54,7 @@ def assemble(
         knowledge=knowledge,
         egress=egress,
         research=Research(egress, engines, knowledge),
+        couriers=Couriers(store, to_webhooks, settings.webhooks, dev=dev),
         tiers=tiers,
         workflows=workflows,
         limits=Limits(),

@@ -21,9 +21,13 @@ from chatloom.server.models.registry import Registry
 from chatloom.server.research.service import Research
 from chatloom.server.settings import ServerSettings
 from chatloom.server.store.contract import Store
+from chatloom.server.webhooks.couriers import Couriers
 from chatloom.server.workflows import Workflows
 
 _log = logging.getLogger("chatloom.server")
+
+_DAY = 86_400_000
+"""Milliseconds."""
 
 
 class Services(msgspec.Struct, kw_only=True):
@@ -38,6 +42,7 @@ class Services(msgspec.Struct, kw_only=True):
     knowledge: Knowledge
     egress: Egress
     research: Research
+    couriers: Couriers
     tiers: Tiers
     workflows: Workflows
     limits: Limits
@@ -47,12 +52,14 @@ class Services(msgspec.Struct, kw_only=True):
 
     async def tidy(self) -> None:
         """Forget what need not be kept any longer, every hour."""
+        kept = int(self.settings.webhooks.keep_days * _DAY)
         while True:
             try:
                 await self.store.forget_replays(milliseconds())
                 await self.store.forget_refresh_tokens(milliseconds())
                 await self.store.forget_expired_memories(milliseconds())
                 await self.store.forget_drafts(milliseconds())
+                await self.store.forget_events(milliseconds() - kept)
                 await self.store.purge_words()
             except Exception:
                 _log.exception("what need not be kept could not be forgotten")
@@ -61,6 +68,7 @@ class Services(msgspec.Struct, kw_only=True):
     async def close(self) -> None:
         """Cancel what still runs, and close everything."""
         await self.turns.close(grace=0)
+        await self.couriers.close(grace=0)
         self.knowledge.close()
         self.research.close()
         self.egress.close()

@@ -14,6 +14,7 @@ from chatloom.core.errors import SettingsError
 from chatloom.core.secret import Secret
 from chatloom.server.egress.settings import EgressSettings
 from chatloom.server.research.settings import ResearchSettings
+from chatloom.server.webhooks.settings import WebhookSettings
 
 _Dollars = Annotated[float, Meta(ge=0, le=2000)]  # so that no turn's cost outgrows the store
 
@@ -101,6 +102,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     egress: EgressSettings = EgressSettings()
     """Where the server may go on somebody's word."""
     research: ResearchSettings = ResearchSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     registration: Literal["closed", "open"] = "closed"
     """Whether people may register themselves; with ``--dev`` they may anyway."""
     credit_usd: Annotated[float, Meta(ge=0.000001, le=1000)] = 0.001

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
+import threading
 from collections.abc import Sequence
 
 import pytest
@@ -135,4 +137,27 @@ async def test_the_system_is_asked_once_and_its_answers_told_apart(
         await resolve("later.")
     assert failure.value.reason == "unresolved"
     assert asked == ["a.example.com.", "never.", "later."]
+    resolve.close()
+
+
+async def test_who_asks_for_a_name_that_is_asked_for_waits_for_the_same_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, answered = list[str](), threading.Event()
+
+    def found(name: str, port: object, **_: object) -> list[object]:
+        asked.append(name)
+        answered.wait(60)
+        return [(0, 0, 0, "", (PUBLIC, 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", found)
+    resolve = Resolver(threads=1)
+    many = [asyncio.ensure_future(resolve("a.example.com.")) for _ in range(9)]
+    await asyncio.sleep(0)
+    many.pop().cancel()
+    await asyncio.sleep(0)
+    answered.set()
+    assert [list(one) for one in await asyncio.gather(*many)] == [[PUBLIC]] * 8
+    assert list(await resolve("a.example.com.")) == [PUBLIC]
+    assert asked == ["a.example.com."] * 2
     resolve.close()

@@ -15,6 +15,7 @@ import pytest
 from chatloom.server.app import ROUTES
 from chatloom.server.ids import new_id
 from support.chatroutes import Member, grown
+from support.hooks import Owner
 from support.http import Answer, completion
 from support.infinity import Assistant
 from support.keys import heir, new_key, secret
@@ -39,6 +40,7 @@ class Tenant:
         self.message = str(told["messages"][-1]["id"])
         self.grown = grown(Member(server, self.key))
         self.below = str(heir(server, self.key, scopes=["chat"], expires_in_days=9)["id"])
+        self.webhook = str(Owner(server, self.key).make()["id"])
 
     @property
     def talk(self) -> str:
@@ -144,6 +146,14 @@ NAMED: dict[str, Named] = {
 """Every way to name something of one's own by its id: what of Alice's is put there."""
 
 
+_CHANGES = ("PATCH", "DELETE", "POST /v1/keys", "POST /v1/webhooks")
+"""How those begin that change something whenever they are asked for."""
+
+
+def _of_webhook(method: str, path: str) -> Named:
+    return "webhook", lambda bob, id: (method, path.format(webhook_id=id), None)
+
+
 _ROUTES = [route for route in ROUTES if "{" in route.path and route.scope in {"chat", "keys"}]
 _PLACES = {
     "conversation_id": "talk",
@@ -188,6 +198,8 @@ for _route in _ROUTES:
             NAMED[f"{_route.method} {_route.path} {_place}"] = _placed(
                 _route.method, _route.path, _body, _place
             )
+    elif "{webhook_id}" in _route.path:
+        NAMED[f"{_route.method} {_route.path}"] = _of_webhook(_route.method, _route.path)
 
 _TALK = "/api/v1/conversations/{conversation_id}"
 _BRANCH = _TALK + "/branches/{branch_id}"
@@ -280,6 +292,7 @@ NAMED["DELETE an API key"] = (
     "below",
     lambda bob, id: ("DELETE", f"/api/api-keys?id={id}", None),
 )
+NAMED["DELETE a webhook"] = _of_webhook("DELETE", "/api/webhooks?id={webhook_id}")
 
 
 def test_every_address_with_an_id_is_tried() -> None:
@@ -308,7 +321,7 @@ def test_anothers_ids_are_as_if_they_were_not_there(
     assert foreign.status == (400 if place in {"a cursor", "picked message"} else 404)
     assert foreign.body == absent.body.replace(nobodys.encode(), theirs.encode())
     assert server.dump() == before
-    if not place.startswith(("PATCH", "DELETE", "POST /v1/keys")):  # those change something
+    if not place.startswith(_CHANGES):
         grown_as_it_was = place not in {"target branch", "a cursor"}
         assert ask(alice, theirs).status in ({200, 201} if grown_as_it_was else {200, 409})
 

@@ -21,6 +21,7 @@ from chatloom.server.models.driver import Price
 from chatloom.server.store.sqlite import SQLiteStore
 from chatloom.server.store.sqlite.balances import Balances
 from chatloom.server.store.sqlite.connect import APPLICATION_ID, prepare
+from chatloom.server.store.sqlite.outbox import Outbox
 from chatloom.server.store.sqlite.places import File
 from chatloom.server.store.sqlite.statements import migrations
 from support.books import Books, answered, books
@@ -237,7 +238,7 @@ async def test_the_store_can_be_opened_again_and_gone_on_with(path: Path) -> Non
 
 
 async def test_closing_waits_for_whoever_reads(path: Path) -> None:
-    place, reading, told = File(path, Balances()), threading.Event(), list[str]()
+    place, reading, told = File(path, Balances(), Outbox()), threading.Event(), list[str]()
 
     def read() -> None:
         rows = place.reader.execute("SELECT 1 UNION SELECT 2")

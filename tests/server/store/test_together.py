@@ -21,6 +21,7 @@ from chatloom.server.store.contract import Node, Opening, Repetition, Settlement
 from chatloom.server.store.sqlite import SQLiteStore
 from chatloom.server.store.sqlite.balances import Balances
 from chatloom.server.store.sqlite.connect import connect
+from chatloom.server.store.sqlite.outbox import Outbox
 from chatloom.server.store.sqlite.turns import Turns
 from chatloom.server.store.sqlite.writer import Writer
 from support.books import USAGE, Books, answered, books, failed
@@ -82,8 +83,8 @@ class _Story:
 
     async def play(self, path: Path, groups: Sequence[Sequence[Step]]) -> list[str]:
         """Take the steps, each group in one transaction; what each came to."""
-        balances = Balances()
-        turns, writer = Turns(balances), Writer(partial(connect, path), balances)
+        balances, outbox = Balances(), Outbox()
+        turns, writer = Turns(balances, outbox), Writer(partial(connect, path), balances, outbox)
         opened: set[int] = set()
         told: list[str] = []
         for group in groups:

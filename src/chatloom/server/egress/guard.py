@@ -14,7 +14,7 @@ from chatloom.server.egress.dialling import Dial, dial
 from chatloom.server.egress.exchange import Exchange
 from chatloom.server.egress.failures import EgressRefused
 from chatloom.server.egress.reaching import Reach, Reached
-from chatloom.server.egress.resolving import Resolve, Resolver
+from chatloom.server.egress.resolving import THREADS, Resolve, Resolver
 from chatloom.server.egress.settings import EgressSettings, FetchLimits
 from chatloom.server.egress.slots import Slots
 from chatloom.server.egress.urls import place_of
@@ -26,8 +26,8 @@ class Egress:
     Each hop is looked up once, every address that came of it is checked, and the
     connection goes to one of these addresses, with the certificate checked for
     the name. No proxy of the environment is asked, no cookie kept, no connection
-    used twice. With *dev*, loopback may be reached. Raises `SettingsError` for
-    settings that cannot be.
+    used twice. With *dev*, loopback may be reached. At most *look_ups* names are
+    looked up at the same time. Raises `SettingsError` for settings that cannot be.
     """
 
     def __init__(
@@ -38,10 +38,11 @@ class Egress:
         resolve: Resolve | None = None,
         connect: Dial = dial,
         ssl_context: ssl.SSLContext | None = None,
+        look_ups: int = THREADS,
     ) -> None:
         settings = settings or EgressSettings()
         self._admission = Admission(settings, dev=dev)
-        self._resolver = Resolver()
+        self._resolver = Resolver(look_ups)
         self._reach = Reach(self._admission, resolve or self._resolver, connect, ssl_context)
         self._slots = Slots(settings.most_at_once, settings.most_per_host)
         self._open: set[Exchange] = set()

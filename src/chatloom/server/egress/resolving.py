@@ -18,26 +18,36 @@ from chatloom.server.egress.failures import EgressFailed
 Resolve: TypeAlias = Callable[[str], Awaitable[Sequence[str]]]
 """Give the addresses of a name: none, where it has none."""
 
-_THREADS = 4
+THREADS = 4
 
 
 class Resolver:
-    """The system's own, asked anew each time."""
+    """The system's own, asked anew each time.
 
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_THREADS, "chatloom-egress-names")
+    Whoever asks for a name that is being looked up waits for the same answer, so that a name
+    whose server is silent keeps one thread, however many ask.
+    """
+
+    def __init__(self, threads: int = THREADS) -> None:
+        self._threads = ThreadPoolExecutor(threads, "chatloom-egress-names")
+        self._asked: dict[str, asyncio.Future[list[str]]] = {}
 
     async def __call__(self, name: str) -> Sequence[str]:
         """Look *name* up; raises `EgressFailed` where it is not known whether it has addresses."""
-        loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._threads, _addresses, name)
+            return await asyncio.shield(self._asked.get(name) or self._ask(name))
         except socket.gaierror as error:
             if error.errno == socket.EAI_AGAIN:
                 raise EgressFailed("unresolved") from error
             return ()
         except (OSError, UnicodeError):
             return ()
+
+    def _ask(self, name: str) -> asyncio.Future[list[str]]:
+        loop = asyncio.get_running_loop()
+        asked = self._asked[name] = loop.run_in_executor(self._threads, _addresses, name)
+        asked.add_done_callback(lambda _: self._asked.pop(name, None))
+        return asked
 
     def close(self) -> None:
         """Wait for nothing; look-ups on their way end by themselves."""

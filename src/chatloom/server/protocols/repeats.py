@@ -83,9 +83,12 @@ def _checked_key(call: Call) -> str | None:
 
 
 def _digest(call: Call, key: str) -> bytes:
-    # A key of one end user shares no names with others': it could try theirs, or take them.
-    owner = call.key.owner
+    # A key of one end user or organization shares no names with others': it could try theirs,
+    # or take them.
+    owner, organization = call.key.owner, call.key.organization
     name = key if owner is None else f"{owner}\n{key}"
+    if organization is not None:
+        name = f"\n{organization}\n{name}"
     return hashlib.sha256(name.encode()).digest()
 
 

@@ -22,6 +22,7 @@ from chatloom.server.store.memory import Memories
 from chatloom.server.store.people import People
 from chatloom.server.store.spending import Allowance, Spending
 from chatloom.server.store.trees import ContextMode, Defaults, Trees
+from chatloom.server.store.webhooks import Webhooks
 
 Outcome: TypeAlias = Literal[
     "complete",
@@ -274,7 +275,18 @@ class Health(msgspec.Struct, frozen=True):
     """Worth knowing, and no damage."""
 
 
-class Store(Keys, People, Spending, Administration, Trees, Archive, Knowledge, Memories, Protocol):
+class Store(
+    Keys,
+    People,
+    Spending,
+    Administration,
+    Trees,
+    Archive,
+    Knowledge,
+    Memories,
+    Webhooks,
+    Protocol,
+):
     """Keeps everything. Reads and writes of one account never see another's."""
 
     async def open_turn(self, opening: Opening) -> int | None:

@@ -1,4 +1,4 @@
-"""Infinity Assistant: chat, memory, knowledge, research, API keys.
+"""Infinity Assistant: chat, memory, knowledge, research, API keys, webhooks.
 
 Names are in camelCase; every answer says ``success``.
 """
@@ -72,6 +72,13 @@ from chatloom.wire.infinity.research import (
     Source,
     Unread,
 )
+from chatloom.wire.infinity.webhooks import (
+    MadeWebhook,
+    NewWebhook,
+    Webhook,
+    WebhookQuery,
+    Webhooks,
+)
 
 __all__ = [
     "LONGEST_MESSAGE",
@@ -114,6 +121,7 @@ __all__ = [
     "Id",
     "KnowledgeQuery",
     "MadeApiKey",
+    "MadeWebhook",
     "Memories",
     "Memory",
     "MemoryKey",
@@ -127,6 +135,7 @@ __all__ = [
     "NativeSearch",
     "NewApiKey",
     "NewEntry",
+    "NewWebhook",
     "Part",
     "Preferences",
     "ResearchAnswer",
@@ -145,5 +154,8 @@ __all__ = [
     "Title",
     "Told",
     "Unread",
+    "Webhook",
+    "WebhookQuery",
+    "Webhooks",
     "Words",
 ]

@@ -10,6 +10,7 @@ from chatloom.server.protocols.chatloom import (
     keys,
     knowledge,
     people,
+    webhooks,
 )
 
 ROUTES = (
@@ -20,4 +21,5 @@ ROUTES = (
     *budgets.ROUTES,
     *archives.ROUTES,
     *knowledge.ROUTES,
+    *webhooks.ROUTES,
 )

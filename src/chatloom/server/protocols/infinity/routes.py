@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from chatloom.server.protocols.infinity import chat, health, keys, knowledge, memory, research
+from chatloom.server.protocols.infinity import (
+    chat,
+    health,
+    keys,
+    knowledge,
+    memory,
+    research,
+    webhooks,
+)
 
 ROUTES = (
     *chat.ROUTES,
@@ -11,4 +19,5 @@ ROUTES = (
     *keys.ROUTES,
     *memory.ROUTES,
     *knowledge.ROUTES,
+    *webhooks.ROUTES,
 )

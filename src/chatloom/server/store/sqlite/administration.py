@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from chatloom.server.ids import first_id_at
+from chatloom.server.ids import first_id_at, milliseconds
 from chatloom.server.store.administration import (
     Account,
     Administrator,
@@ -15,6 +15,7 @@ from chatloom.server.store.administration import (
 from chatloom.server.store.sqlite import audit, rows
 from chatloom.server.store.sqlite.opened import Opened
 from chatloom.server.store.sqlite.statements import statements
+from chatloom.server.webhooks.reports import of_tier
 
 _SQL = "administration.sql"
 
@@ -33,7 +34,16 @@ class Administration(Opened):
         return None if row is None else _account(row)
 
     async def set_tier(self, account_id: str, tier: str | None, deed: Deed) -> None:
-        await self._do("set_tier", (account_id, tier), deed)
+        def write(connection: sqlite3.Connection) -> None:
+            row = rows.one(connection, statements(_SQL)["account"], account_id)
+            if row is None:
+                return
+            connection.execute(statements(_SQL)["set_tier"], (account_id, tier))
+            audit.record(connection, deed)
+            told = of_tier(account_id, _account(row).tier, tier, milliseconds())
+            self._outbox.report(connection, [] if told is None else [told])
+
+        await self._place.write(write, durable=True)
 
     async def administrators(self) -> list[Administrator]:
         found = self._reader.execute(statements(_SQL)["administrators"])

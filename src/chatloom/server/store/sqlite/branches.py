@@ -10,6 +10,7 @@ from chatloom.server.store.contract import Branch, Conversation
 from chatloom.server.store.sqlite import rows
 from chatloom.server.store.sqlite.made import made_before, note_made
 from chatloom.server.store.sqlite.opened import Opened
+from chatloom.server.store.sqlite.outbox import forget_conversation
 from chatloom.server.store.sqlite.statements import statements
 from chatloom.server.store.trees import (
     ContextMode,
@@ -72,7 +73,15 @@ class Branches(Opened):
         await self._change_kept("set_defaults", account_id, id, told, now)
 
     async def delete_conversation(self, account_id: str, id: str, now: int) -> bool:
-        return await self._change_kept("delete_conversation", account_id, id, now)
+        def write(connection: sqlite3.Connection) -> bool:
+            self._keep(connection, account_id, id)
+            values = (account_id, id, now)
+            done = connection.execute(statements(_SQL)["delete_conversation"], values).rowcount > 0
+            if done:
+                forget_conversation(connection, id)
+            return done
+
+        return await self._place.write(write, durable=True)
 
     async def branch(self, conversation_id: str, id: str) -> Branch | None:
         row = self._one("branch", conversation_id, id)

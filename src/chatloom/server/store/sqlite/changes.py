@@ -12,9 +12,11 @@ from chatloom.server.store.contract import Node
 from chatloom.server.store.sqlite import rows
 from chatloom.server.store.sqlite.made import made_before, note_made
 from chatloom.server.store.sqlite.opened import Opened
+from chatloom.server.store.sqlite.outbox import forget_message
 from chatloom.server.store.sqlite.statements import statements
 from chatloom.server.store.sqlite.words import forget_words
 from chatloom.server.store.trees import Edit, Edited, Merging, Repeatable
+from chatloom.server.webhooks.reports import of_edit
 
 _SQL = "trees.sql"
 
@@ -30,11 +32,21 @@ class Changes(Opened):
                 return msgspec.json.decode(made, type=Edited)
             if not _edit(connection, account_id, edit):
                 return None
+            if self._outbox.is_heard(connection, account_id):
+                self._report(connection, account_id, edit)
             done = Edited(edit.node.id, edit.kept_branch_id)
             note_made(connection, by, msgspec.json.encode(done).decode())
             return done
 
         return await self._place.write(write, durable=True)
+
+    def _report(self, connection: sqlite3.Connection, account_id: str, edit: Edit) -> None:
+        whose = (edit.node.conversation_id, account_id)
+        row = rows.one(connection, self._sql["conversation"], *whose)
+        if row is not None and edit.node.message.role == "user":
+            branch_id = edit.replaced.branch_id or ""
+            told = of_edit(edit.node, rows.conversation(row), branch_id)
+            self._outbox.report(connection, [told])
 
     async def merge(self, merging: Merging) -> bool:
         def write(connection: sqlite3.Connection) -> None:
@@ -58,6 +70,7 @@ class Changes(Opened):
             connection.execute(sql["erase_message"], (id, now))
             connection.execute(sql["uncount_message"], (node.conversation_id, now))
             connection.execute(sql["forget_answer"], (id,))
+            forget_message(connection, node.conversation_id, id)
             _forget_mentions(connection, node, now)
             return True
 

@@ -106,6 +106,12 @@ WHERE (l.account_id, l.key_id, l.end_user, l.organization)
         IS NOT (t.account_id, t.key_id, t.end_user, t.organization)
     OR (l.price_id IS NOT NULL AND l.price_id IS NOT t.price_id)
 UNION ALL
+SELECT 'webhook', webhook_id, 'event ' || event || ' waits for nothing, or for nobody' FROM (
+    SELECT webhook_id, event, next_at, lane IS NULL OR event = min(event) OVER (
+        PARTITION BY webhook_id, lane) AS is_first
+    FROM delivery WHERE state = 'waiting')
+WHERE is_first <> (next_at IS NOT NULL)
+UNION ALL
 SELECT 'conversation', c.id, 'it has ' || c.message_count || ' messages by its own count, not ' || n
 FROM conversation c JOIN (
     SELECT conversation_id, sum(deleted_at IS NULL) AS n FROM message GROUP BY conversation_id

@@ -30,6 +30,7 @@ from chatloom.server.store.sqlite.opened import Opened
 from chatloom.server.store.sqlite.searching import entry_of, search
 from chatloom.server.store.sqlite.statements import statements
 from chatloom.server.store.trees import Repeatable
+from chatloom.server.webhooks.reports import of_entry
 
 _SQL = "knowledge.sql"
 _ABANDONED = 3600 * 1000
@@ -48,7 +49,7 @@ class Knowledge(Opened):
                 return made
             number = begin(connection, draft)
             adding(draft, number, 0)(connection)
-            return finish(connection, draft, number, by, deed)
+            return self._finish(connection, draft, number, by, deed)
 
         if draft.entry.passages <= AT_ONCE:
             id = await self._place.write(write, durable=True)
@@ -68,12 +69,25 @@ class Knowledge(Opened):
             for first in range(0, draft.entry.passages, AT_ONCE):
                 await self._place.write(adding(draft, number, first))
             kept = await self._place.write(
-                lambda it: finish(it, draft, number, by, deed), durable=True
+                lambda it: self._finish(it, draft, number, by, deed), durable=True
             )
         finally:
             if kept != draft.entry.id:
                 await self._place.write(lambda it: set_state(it, number, "doomed"))
                 await self._sweep()
+        return kept
+
+    def _finish(
+        self,
+        connection: sqlite3.Connection,
+        draft: Draft,
+        number: int,
+        by: Repeatable | None,
+        deed: Deed | None,
+    ) -> str:
+        kept = finish(connection, draft, number, by, deed)
+        if kept == draft.entry.id and draft.replaces is None:
+            self._outbox.report(connection, [of_entry(draft.entry)])
         return kept
 
     async def entry(self, account_id: str, id: str) -> Entry | None:

@@ -15,6 +15,7 @@ from chatloom.server.store.memory import MOST_BYTES, MOST_MEMORIES, Memory, Memo
 from chatloom.server.store.sqlite import rows
 from chatloom.server.store.sqlite.opened import Opened
 from chatloom.server.store.sqlite.statements import statements
+from chatloom.server.webhooks.reports import of_memory
 
 _SQL = "memory.sql"
 _FORGOTTEN = 500
@@ -47,6 +48,11 @@ class Memories(Opened):
             values = (*whose, key, len(told), now, expires_at, told.decode())
             (number,) = connection.execute(sql["set_memory"], values).fetchone()
             connection.execute(sql["set_memory_words"], (number, _scope(*whose), words))
+            if self._outbox.is_heard(connection, account_id):
+                events = of_memory(
+                    account_id, end_user, key, size=len(told), at=now, expires_at=expires_at
+                )
+                self._outbox.report(connection, events)
 
         await self._place.write(write, durable=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from chatloom.server.store.sqlite import rows
+from chatloom.server.store.sqlite.outbox import Outbox
 from chatloom.server.store.sqlite.places import Place
 from chatloom.server.store.sqlite.statements import statements
 
@@ -19,6 +20,10 @@ class Opened:
     @property
     def _reader(self) -> sqlite3.Connection:
         return self._place.reader
+
+    @property
+    def _outbox(self) -> Outbox:
+        return self._place.outbox
 
     def _keep(self, connection: sqlite3.Connection, account_id: str | None, id: str) -> None:
         """Store a conversation whose first turn still runs, and its main branch: they change.

@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 
 from chatloom.server.store.sqlite.balances import Balances
 from chatloom.server.store.sqlite.connect import connect, connect_in_memory, prepare
+from chatloom.server.store.sqlite.outbox import Outbox
 from chatloom.server.store.sqlite.writer import Kind, Writer, each, roll_back, settle
 
 T = TypeVar("T")
@@ -20,6 +21,11 @@ V = TypeVar("V")
 
 class Place(Protocol):
     """A database, open."""
+
+    @property
+    def outbox(self) -> Outbox:
+        """Where writes put down what webhooks are told."""
+        ...
 
     @property
     def reader(self) -> sqlite3.Connection:
@@ -48,15 +54,16 @@ class Place(Protocol):
 class File:
     """A file: one thread writes, every other reads beside it."""
 
-    def __init__(self, path: Path, balances: Balances) -> None:
+    def __init__(self, path: Path, balances: Balances, outbox: Outbox) -> None:
         prepare(path)
+        self.outbox = outbox
         self._path = path
         self._readers = threading.local()
         self._opened: list[sqlite3.Connection] = []
         self._apart = 0
         self._calm = threading.Condition()
         self._closed = False
-        self._writer = Writer(partial(connect, path), balances)
+        self._writer = Writer(partial(connect, path), balances, outbox)
 
     @property
     def reader(self) -> sqlite3.Connection:
@@ -116,7 +123,8 @@ class Memory:
     memory; and a commit costs less than changing threads.
     """
 
-    def __init__(self, balances: Balances) -> None:
+    def __init__(self, balances: Balances, outbox: Outbox) -> None:
+        self.outbox = outbox
         self._balances = balances
         self._connection = connect_in_memory()
         self._closed = False
@@ -154,6 +162,7 @@ class Memory:
 
     def _commit(self, kind: Kind[V, T], value: V) -> T | Exception:
         self._balances.begin()
+        self.outbox.begin()
         try:
             self._connection.execute("BEGIN")
             (result,) = kind(self._connection, [value])
@@ -162,4 +171,5 @@ class Memory:
         except Exception:
             roll_back(self._connection)
             raise
+        self.outbox.committed()
         return result

@@ -26,14 +26,18 @@ from chatloom.server.store.sqlite.check import check
 from chatloom.server.store.sqlite.keys import Keys
 from chatloom.server.store.sqlite.knowledge import Knowledge
 from chatloom.server.store.sqlite.memory import Memories
+from chatloom.server.store.sqlite.outbox import Outbox
 from chatloom.server.store.sqlite.people import People
 from chatloom.server.store.sqlite.places import File, Memory
 from chatloom.server.store.sqlite.spending import Spending
 from chatloom.server.store.sqlite.trees import Trees
 from chatloom.server.store.sqlite.turns import Turns
+from chatloom.server.store.sqlite.webhooks import Webhooks
 
 
-class SQLiteStore(Keys, People, Spending, Administration, Trees, Archive, Knowledge, Memories):
+class SQLiteStore(
+    Keys, People, Spending, Administration, Trees, Archive, Knowledge, Memories, Webhooks
+):
     """Everything in the file at *path*; where that is `None`, in memory, until it is closed.
 
     Short reads happen on the spot, as they cost less than changing threads;
@@ -41,9 +45,9 @@ class SQLiteStore(Keys, People, Spending, Administration, Trees, Archive, Knowle
     """
 
     def __init__(self, path: Path | None) -> None:
-        balances = Balances()
-        super().__init__(File(path, balances) if path else Memory(balances))
-        self._turns = Turns(balances)
+        balances, outbox = Balances(), Outbox()
+        super().__init__(File(path, balances, outbox) if path else Memory(balances, outbox))
+        self._turns = Turns(balances, outbox)
 
     async def close(self) -> None:
         await self._place.close()

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 
 from chatloom.server.ids import new_id
 from chatloom.server.models.driver import Price
-from chatloom.server.store.contract import KeyTaken, Opening, Settlement
+from chatloom.server.store.contract import KeyTaken, Node, Opening, Settlement
 from chatloom.server.store.spending import BudgetExceeded
 from chatloom.server.store.sqlite import rows
 from chatloom.server.store.sqlite.balances import Balances
+from chatloom.server.store.sqlite.outbox import Outbox
 from chatloom.server.store.sqlite.statements import insert, statements
+from chatloom.server.webhooks.reports import of_turn
 
 
 class NotTogetherError(Exception):
@@ -24,8 +26,9 @@ class Turns:
     What they raise undoes all of them.
     """
 
-    def __init__(self, balances: Balances) -> None:
+    def __init__(self, balances: Balances, outbox: Outbox) -> None:
         self._balances = balances
+        self._outbox = outbox
 
     def open(
         self, connection: sqlite3.Connection, openings: Sequence[Opening]
@@ -77,9 +80,21 @@ class Turns:
             if not settlement.nodes:
                 _charge(connection, settlement)
         _put_by(connection, settlements, spent_before)
-        return [
+        told = [
             branches.get(one.opening.turn_id, one.opening.branch_id or "") for one in settlements
         ]
+        for settlement, branch_id in zip(settlements, told, strict=True):
+            if self._outbox.is_heard(connection, settlement.opening.account_id):
+                self._report(connection, settlement, branch_id)
+        return [*told]
+
+    def _report(
+        self, connection: sqlite3.Connection, settlement: Settlement, branch_id: str
+    ) -> None:
+        def branch_of(node: Node) -> str:
+            return _branch_of(connection, node.id) or branch_id
+
+        self._outbox.report(connection, of_turn(settlement, branch_id, branch_of))
 
 
 def _add_turns(connection: sqlite3.Connection, stored: Sequence[tuple[Opening, int]]) -> None:

@@ -19,6 +19,7 @@ from queue import SimpleQueue
 from typing import Any, TypeAlias, TypeVar
 
 from chatloom.server.store.sqlite.balances import Balances
+from chatloom.server.store.sqlite.outbox import Outbox
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -55,9 +56,13 @@ class Writer:
     """
 
     def __init__(
-        self, connect: Callable[[], sqlite3.Connection], balances: Balances | None = None
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        balances: Balances | None = None,
+        outbox: Outbox | None = None,
     ) -> None:
         self._balances = balances or Balances()
+        self._outbox = outbox or Outbox()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._connect = connect
         self._connection: sqlite3.Connection | None = None
@@ -136,6 +141,7 @@ class Writer:
 
     def _commit(self, connection: sqlite3.Connection, batch: list[_Job], told: _Told) -> None:
         self._balances.begin()
+        self._outbox.begin()
         try:
             self._sync(connection, any(durable for _, _, durable, _ in batch))
             connection.execute("BEGIN IMMEDIATE")
@@ -150,6 +156,7 @@ class Writer:
             for job in batch:  # one of them failed; alone, each fares as it deserves
                 self._commit(connection, [job], told)
         else:
+            self._outbox.committed()
             told += results
 
     def _sync(self, connection: sqlite3.Connection, durable: bool) -> None:

@@ -1,0 +1,398 @@
+"""Webhooks kept by SQLite, and what became of what they were to be told."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Collection, Sequence
+
+import msgspec
+from msgspec import UNSET
+
+from chatloom.core.secret import Secret
+from chatloom.server.ids import first_id_at, milliseconds
+from chatloom.server.store.administration import Deed
+from chatloom.server.store.sqlite import rows
+from chatloom.server.store.sqlite.audit import record
+from chatloom.server.store.sqlite.made import made_before, note_made
+from chatloom.server.store.sqlite.opened import Opened
+from chatloom.server.store.sqlite.statements import statements
+from chatloom.server.store.trees import Repeatable
+from chatloom.server.store.webhooks import (
+    Attempt,
+    Attempted,
+    Delivery,
+    DeliveryState,
+    Disabled,
+    Due,
+    SigningSecret,
+    TooManyWebhooks,
+    Webhook,
+    WebhookChange,
+)
+from chatloom.server.webhooks.events import Event
+from chatloom.server.webhooks.reports import of_disabled
+
+_SQL = "webhooks.sql"
+_BEHIND_ALL = 2**63 - 1
+_FORGOTTEN = 500
+"""Deliveries to forget in one go, so that others need not wait for all of them."""
+
+
+class Webhooks(Opened):
+    """Keeps webhooks and the outbox."""
+
+    async def add_webhook(
+        self,
+        webhook: Webhook,
+        secret: SigningSecret,
+        *,
+        most: int,
+        deed: Deed,
+        by: Repeatable | None = None,
+    ) -> str:
+        def write(connection: sqlite3.Connection) -> str:
+            sql = statements(_SQL)
+            if made := made_before(connection, by):
+                return made
+            (count,) = connection.execute(sql["count_webhooks"], (webhook.account_id,)).fetchone()
+            if count >= most:
+                raise TooManyWebhooks
+            connection.execute(sql["add_webhook"], _of_webhook(webhook))
+            connection.execute(sql["add_webhook_secret"], _of_secret(secret))
+            note_made(connection, by, webhook.id)
+            record(connection, deed)
+            self._outbox.change()
+            return webhook.id
+
+        return await self._place.write(write, durable=True)
+
+    async def webhook(self, id: str) -> Webhook | None:
+        return _find(self._reader, id)
+
+    async def webhooks(self, account_id: str | None = None) -> list[Webhook]:
+        sql = statements(_SQL)
+        if account_id is None:
+            found = self._reader.execute(sql["webhooks"])
+        else:
+            found = self._reader.execute(sql["webhooks_of_account"], (account_id,))
+        return [_webhook(row) for row in found]
+
+    async def change_webhook(
+        self, id: str, change: WebhookChange, *, now: int, deed: Deed
+    ) -> Webhook | None:
+        def write(connection: sqlite3.Connection) -> Webhook | None:
+            sql, old = statements(_SQL), _find(connection, id)
+            if old is None:
+                return None
+            values = (
+                old.url if change.url is UNSET else change.url,
+                _names(old.events if change.events is UNSET else change.events),
+                old.description if change.description is UNSET else change.description,
+            )
+            connection.execute(sql["change_webhook"], (id, *values, now))
+            if change.active is True:
+                connection.execute(sql["enable_webhook"], (id,))
+            elif change.active is False:
+                self._disable(connection, id, "owner", now)
+            record(connection, deed)
+            self._outbox.change()
+            self._outbox.rouse(id)
+            return _find(connection, id)
+
+        return await self._place.write(write, durable=True)
+
+    async def disable_webhook(self, id: str, because: Disabled, *, now: int) -> None:
+        await self._place.write(
+            lambda connection: self._give_up(connection, id, because, now), durable=True
+        )
+
+    def _give_up(
+        self, connection: sqlite3.Connection, id: str, because: Disabled, now: int
+    ) -> None:
+        """Disable a webhook, and tell others so."""
+        webhook = _find(connection, id)
+        if webhook is not None and self._disable(connection, id, because, now):
+            told = of_disabled(webhook, because, webhook.failures, now)
+            self._outbox.report(connection, [told], but=id)
+
+    def _disable(
+        self, connection: sqlite3.Connection, id: str, because: Disabled, now: int
+    ) -> bool:
+        sql = statements(_SQL)
+        done = connection.execute(sql["disable_webhook"], (id, because, now)).rowcount > 0
+        if done:
+            connection.execute(sql["miss_what_waits"], (id,))
+            self._outbox.change()
+        return done
+
+    async def remove_webhook(self, id: str, *, now: int, deed: Deed) -> bool:
+        def write(connection: sqlite3.Connection) -> bool:
+            sql = statements(_SQL)
+            if not connection.execute(sql["remove_webhook"], (id, now)).rowcount:
+                return False
+            connection.execute(sql["forget_webhook_secrets"], (id,))
+            connection.execute(sql["miss_what_waits"], (id,))
+            record(connection, deed)
+            self._outbox.change()
+            return True
+
+        return await self._place.write(write, durable=True)
+
+    async def rotate_webhook(
+        self, secret: SigningSecret, *, old_expire_at: int, deed: Deed
+    ) -> None:
+        def write(connection: sqlite3.Connection) -> None:
+            sql = statements(_SQL)
+            if _find(connection, secret.webhook_id) is None:
+                return
+            connection.execute(sql["expire_webhook_secrets"], (secret.webhook_id, old_expire_at))
+            connection.execute(sql["add_webhook_secret"], _of_secret(secret))
+            record(connection, deed)
+
+        await self._place.write(write, durable=True)
+
+    async def webhook_secrets(self, id: str, now: int) -> list[SigningSecret]:
+        found = self._reader.execute(statements(_SQL)["webhook_secrets"], (id, now))
+        return [
+            SigningSecret(
+                webhook_id=webhook_id,
+                value=Secret(value),
+                created_at=created_at,
+                expires_at=expires_at,
+            )
+            for webhook_id, value, created_at, expires_at in found
+        ]
+
+    async def tell_webhook(self, id: str, event: Event, deed: Deed | None = None) -> None:
+        def write(connection: sqlite3.Connection) -> None:
+            self._outbox.tell(connection, event, id)
+            record(connection, deed)
+
+        await self._place.write(write, durable=True)
+
+    async def replay_events(
+        self,
+        webhook_id: str,
+        *,
+        events: Sequence[str] | None = None,
+        states: Collection[DeliveryState] = ("failed", "missed"),
+        since: int | None = None,
+        until: int | None = None,
+        now: int,
+        deed: Deed,
+    ) -> int:
+        def write(connection: sqlite3.Connection) -> int:
+            sql, webhook = statements(_SQL), _find(connection, webhook_id)
+            if webhook is None or webhook.disabled_at is not None:
+                return 0
+            if events is not None:
+                named = (webhook_id, _names(events), now)
+                count = connection.execute(sql["replay_named"], named).rowcount
+            else:
+                some = (webhook_id, _names(states), since, until, now)
+                count = connection.execute(sql["replay_some"], some).rowcount
+            if count:
+                connection.execute(sql["wait_in_lanes"], (webhook_id,))
+                record(connection, deed)
+                self._outbox.rouse(webhook_id)
+            return count
+
+        return await self._place.write(write, durable=True)
+
+    async def deliveries(
+        self,
+        webhook_id: str,
+        *,
+        state: DeliveryState | None = None,
+        event_id: str | None = None,
+        before: int | None = None,
+        limit: int,
+    ) -> list[Delivery]:
+        page = (webhook_id, _BEHIND_ALL if before is None else before, limit)
+
+        def read() -> list[Delivery]:
+            found = _deliveries(self._reader, page, state, event_id)
+            if not found:
+                return []
+            span = (webhook_id, found[-1][0], found[0][0])
+            attempts: dict[int, list[Attempt]] = {}
+            for number, *told in self._reader.execute(statements(_SQL)["delivery_attempts"], span):
+                attempts.setdefault(number, []).append(_attempt(told))
+            return [_delivery(row, attempts.get(row[0], [])) for row in found]
+
+        return await self._place.apart(read)
+
+    async def webhooks_waited_for(self) -> list[str]:
+        return [id for (id,) in self._reader.execute(statements(_SQL)["waited_for"])]
+
+    async def due(self, webhook_id: str, *, now: int, limit: int) -> tuple[list[Due], int | None]:
+        due: list[Due] = []
+        for row in self._reader.execute(statements(_SQL)["due"], (webhook_id, limit + 1)):
+            number, id, type, body, attempts, tries, first_at, next_at = row
+            if next_at > now or len(due) == limit:
+                return due, next_at
+            due.append(
+                Due(
+                    number=number,
+                    event_id=id,
+                    type=type,
+                    body=body.encode(),
+                    attempts=attempts,
+                    tries=tries,
+                    first_at=first_at,
+                )
+            )
+        return due, None
+
+    async def note_attempt(self, attempted: Attempted) -> None:
+        await self._place.write(
+            lambda connection: self._note_attempt(connection, attempted), durable=True
+        )
+
+    def _note_attempt(self, connection: sqlite3.Connection, noted: Attempted) -> None:
+        sql, attempt = statements(_SQL), noted.attempt
+        id, number = noted.webhook_id, noted.due.number
+        values = (id, number, noted.state, noted.next_at, attempt.started_at)
+        # RETURNING rows must all be fetched before the statement is done.
+        told = connection.execute(sql["note_attempt"], values).fetchall()
+        is_late = not told
+        told = told or connection.execute(sql["note_late_attempt"], values[:3]).fetchall()
+        if not told:
+            return
+        ((lane, attempts),) = told
+        # It may have been replayed meanwhile, and sent: ours is the count that is right.
+        counted = msgspec.structs.replace(attempt, number=attempts)
+        connection.execute(sql["add_delivery_attempt"], _of_attempt(id, number, counted))
+        if noted.state == "delivered":
+            times = (id, attempt.started_at, attempt.ended_at)
+            connection.execute(sql["webhook_took"], times)
+        else:
+            connection.execute(sql["webhook_failed"], (id, attempt.started_at))
+        if is_late:
+            return
+        if noted.state != "waiting" and lane is not None:
+            connection.execute(sql["next_in_lane"], (id, lane, attempt.ended_at))
+        self._outbox.rouse(id)
+        if noted.disables is not None:
+            self._give_up(connection, id, noted.disables, attempt.ended_at)
+
+    async def forget_events(self, before: int) -> int:
+        def write(connection: sqlite3.Connection) -> int:
+            sql = statements(_SQL)
+            found = connection.execute(
+                sql["old_deliveries"], (first_id_at(before), _FORGOTTEN)
+            ).fetchall()
+            found = found or connection.execute(sql["removed_deliveries"], (_FORGOTTEN,)).fetchall()
+            connection.executemany(sql["forget_attempts"], found)
+            connection.executemany(sql["forget_delivery"], found)
+            events = [(event,) for _, event in found]
+            return connection.executemany(sql["forget_event"], events).rowcount if events else -1
+
+        forgotten = 0
+        while (some := await self._place.write(write)) >= 0:
+            forgotten += some
+        await self._place.write(_forget_rest)
+        return forgotten
+
+    def wake_by(self, wake: Callable[[frozenset[str]], None] | None) -> None:
+        self._outbox.wake = wake
+
+
+def _forget_rest(connection: sqlite3.Connection) -> None:
+    """Forget webhooks of which nothing is left to be told, and secrets that sign no more."""
+    sql = statements(_SQL)
+    connection.execute(sql["forget_old_secrets"], (milliseconds(),))
+    connection.execute(sql["forget_removed_webhooks"])
+
+
+def _find(connection: sqlite3.Connection, id: str) -> Webhook | None:
+    row = rows.one(connection, statements(_SQL)["webhook"], id)
+    return None if row is None else _webhook(row)
+
+
+def _deliveries(
+    connection: sqlite3.Connection,
+    page: tuple[str, int, int],
+    state: DeliveryState | None,
+    event_id: str | None,
+) -> list[rows.Row]:
+    """Some of a webhook's, each found by the index that fits."""
+    sql = statements(_SQL)
+    if event_id is not None:
+        found = connection.execute(sql["deliveries_of_event"], (*page, event_id, state))
+    elif state is not None:
+        found = connection.execute(sql["deliveries_in_state"], (*page, state))
+    else:
+        found = connection.execute(sql["deliveries"], page)
+    return found.fetchall()
+
+
+def _webhook(row: rows.Row) -> Webhook:
+    return Webhook(
+        id=row[0],
+        account_id=row[1],
+        end_user=row[2],
+        organization=row[3],
+        key_id=row[4],
+        url=row[5],
+        events=_read_names(row[6]),
+        description=row[7],
+        created_at=row[8],
+        updated_at=row[9],
+        disabled_at=row[10],
+        disabled_because=row[11],
+        last_triggered_at=row[12],
+        last_delivered_at=row[13],
+        failures=row[14],
+    )
+
+
+def _of_webhook(webhook: Webhook) -> rows.Row:
+    return (
+        webhook.id,
+        webhook.account_id,
+        webhook.end_user,
+        webhook.organization,
+        webhook.key_id,
+        webhook.url,
+        _names(webhook.events),
+        webhook.description,
+        webhook.created_at,
+        webhook.updated_at,
+    )
+
+
+def _of_secret(secret: SigningSecret) -> rows.Row:
+    return (secret.webhook_id, secret.created_at, secret.expires_at, secret.value.reveal())
+
+
+def _of_attempt(webhook_id: str, event: int, attempt: Attempt) -> rows.Row:
+    times = (attempt.number, attempt.started_at, attempt.ended_at)
+    return (webhook_id, event, *times, attempt.status, attempt.problem, attempt.response)
+
+
+def _attempt(told: Sequence[object]) -> Attempt:
+    names = ("number", "started_at", "ended_at", "status", "problem", "response")
+    return msgspec.convert(dict(zip(names, told, strict=True)), Attempt)
+
+
+def _delivery(row: rows.Row, attempts: Sequence[Attempt]) -> Delivery:
+    number, webhook_id, event_id, type, conversation_id, state, created_at, next_at = row
+    return Delivery(
+        number=number,
+        webhook_id=webhook_id,
+        event_id=event_id,
+        type=type,
+        conversation_id=conversation_id,
+        state=state,
+        created_at=created_at,
+        next_at=next_at,
+        attempts=tuple(attempts),
+    )
+
+
+def _names(names: Collection[str]) -> str:
+    return msgspec.json.encode(list(names)).decode()
+
+
+_read_names = msgspec.json.Decoder(tuple[str, ...]).decode
