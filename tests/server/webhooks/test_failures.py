@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import socket
+import threading
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from pathlib import Path
@@ -10,6 +13,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from chatloom.server.egress import EgressRefused
 from chatloom.server.egress.settings import EgressSettings
 from chatloom.server.identity.keys import Identity
 from chatloom.server.identity.powers import NewKey
@@ -17,6 +21,7 @@ from chatloom.server.ids import milliseconds
 from chatloom.server.protocols.deeds import deed
 from chatloom.server.store.sqlite import SQLiteStore
 from chatloom.server.webhooks import courier
+from chatloom.server.webhooks.couriers import way_out
 from chatloom.server.webhooks.settings import WebhookSettings
 from server.egress.outskirts import PRIVATE, PUBLIC, World
 from support.posting import LATE, Post, a_post
@@ -269,3 +274,26 @@ async def test_nothing_secret_is_logged(tmp_path: Path, caplog: pytest.LogCaptur
             await post.logged(webhook, "failed")
     assert secret not in caplog.text
     assert "canary" not in caplog.text
+
+
+async def test_silent_name_servers_leave_threads_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    silence = threading.Event()
+
+    def found(name: str, port: object, **_: object) -> list[object]:
+        if name.startswith("silent"):
+            silence.wait(60)
+        return [(0, 0, 0, "", ("127.0.0.1", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", found)
+    egress = way_out(EgressSettings(), dev=False)
+    # As many as may be on their way, and twice as many that were before.
+    silent = [
+        asyncio.ensure_future(egress.get(f"http://silent{number}.example.org/"))
+        for number in range(3 * 128)
+    ]
+    await asyncio.sleep(0)
+    with pytest.raises(EgressRefused):
+        await egress.get("http://quick.example.org/")
+    silence.set()
+    await asyncio.gather(*silent, return_exceptions=True)
+    egress.close()
