@@ -6,8 +6,10 @@ import asyncio
 import logging
 import socket
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,7 @@ from support.receivers import (
     BROKEN,
     GONE,
     TAKEN,
+    Got,
     busy,
     endless,
     failing_late,
@@ -297,3 +300,21 @@ async def test_silent_name_servers_leave_threads_to_others(monkeypatch: pytest.M
     silence.set()
     await asyncio.gather(*silent, return_exceptions=True)
     egress.close()
+
+
+async def test_who_takes_nothing_is_left_alone_between_two_attempts(tmp_path: Path) -> None:
+    came: list[float] = []
+
+    def refuse(got: Got) -> None:
+        came.append(time.monotonic())
+
+    with receiving(otherwise=BROKEN) as receiver:
+        receiver.choose = refuse
+        async with a_post(tmp_path, LATE) as post:
+            webhook, _ = await post.webhook(receiver.url)
+            for number in range(8):
+                await post.tell(webhook, number=number)
+            log = await post.attempted(webhook, 8)
+    assert [len(one.attempts) for one in log] == [1] * 8
+    # From the fifth failure on; what is asserted is the least that passes, not how long it takes.
+    assert all(after - before >= courier.REST for before, after in pairwise(came[4:]))
