@@ -101,6 +101,17 @@ def test_people_are_told_in_words(own: Own) -> None:
     assert own("list").err == "no events are told anywhere\n"
 
 
+@pytest.mark.parametrize("as_json", [False, True], ids=["words", "json"])
+def test_what_others_wrote_is_no_word_to_a_terminal(served: Own, as_json: bool) -> None:
+    told = "\x1b[2J\x9b2J\u202eabc\u2028\x7f\U000e0041 [red]é💌"
+    address = f"{QUIET}/:bomb:/[red]"
+    made = served.add(address, "--description", told)
+    assert made["description"] == told
+    listed = served("list", *["--json"] * as_json).out
+    assert listed.replace("\n", "").isprintable()
+    assert address in listed
+
+
 def test_a_ping_tells_what_became_of_it(served: Own) -> None:
     with receiving(TAKEN, BROKEN) as receiver:
         made = served.add(receiver.url)
@@ -135,7 +146,7 @@ def test_the_log_tells_each_attempt_and_what_failed_is_replayed(served: Own) -> 
         assert head.split()[2:] == ["waiting", "webhook.ping"]
         assert named.strip() == event
         assert attempt.split()[0] == "1"
-        assert "500" in attempt
+        assert attempt.endswith("it answered 500: out of order")
         assert later.strip().startswith("next attempt at ")
         for filtered in (["--state", "failed"], ["--event", "nothing"]):
             assert served("log", id, *filtered).err == "there is nothing in it\n"

@@ -18,6 +18,7 @@ from chatloom.server.store.webhooks import (
     Delivery,
     DeliveryState,
     Disabled,
+    Due,
     SigningSecret,
     Webhook,
 )
@@ -200,10 +201,9 @@ class PostOffice:
         bound = first_id_at(before)
         for one in self.addressees.values():
             one.parcels = [
-                parcel
-                for parcel in one.parcels
-                if not one.is_removed and (parcel.event_id >= bound or parcel.state == "waiting")
+                parcel for parcel in one.parcels if not one.is_removed and parcel.event_id >= bound
             ]
+            one.sort(before)
         return len(kept_before - self._numbers())
 
     def _numbers(self) -> set[int]:
@@ -226,3 +226,12 @@ def told(deliveries: Sequence[Delivery]) -> list[tuple[object, ...]]:
          one.next_at, one.attempts)
         for one in deliveries
     ]  # fmt: skip
+
+
+async def all_due(
+    store: Store, webhook_id: str, *, now: int = FAR, limit: int = 100
+) -> tuple[list[Due], int | None]:
+    """What is due at a webhook, as it is sent."""
+    numbers, after = await store.due(webhook_id, now=now, limit=limit)
+    due = [await store.due_event(webhook_id, number) for number in numbers]
+    return [one for one in due if one is not None], after

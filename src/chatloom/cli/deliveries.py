@@ -2,7 +2,7 @@
 
 2026-11-30 12:00:03Z  delivered  chat.response
   01a22c5f-3a14-7bb6-a49e-1624bebdae6a
-  1  12:00:03  500    35 ms  it answered 500
+  1  12:00:03  500    35 ms  it answered 500: out of order
   2  12:00:08  200    12 ms
 """
 
@@ -41,5 +41,5 @@ def moment(told: str) -> str:
 
 def _told(attempt: Attempt) -> str:
     time, status = attempt.started_at[11:19], attempt.status or "-"
-    problem = escape(attempt.problem or "")
+    problem = escape(": ".join(filter(None, (attempt.problem, attempt.response))))
     return f"{attempt.number}  {time}  {status!s:>3}  {attempt.milliseconds:>6,} ms  {problem}"

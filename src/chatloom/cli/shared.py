@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Generator, Sequence
@@ -40,9 +41,12 @@ Config = Annotated[
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
-# In a pipe there is no width to fit into, and programs want tables uncut.
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 1000)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# In a pipe there is no width to fit into, and programs want tables uncut. An address may hold what
+# is the name of an emoji, too.
+out = Console(
+    highlight=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else 1000
+)
+err = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 
 def escape(text: str) -> str:
@@ -140,7 +144,10 @@ def read_settings(given: Path | None) -> ServerSettings:
 
 def print_json(value: object) -> None:
     """Print *value* as one JSON document."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value)).decode() + "\n")
+    told = msgspec.json.format(msgspec.json.encode(value)).decode()
+    # What is no letter means the same escaped, and nothing to a terminal.
+    shown = (one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in told)
+    sys.stdout.write("".join(shown) + "\n")
     sys.stdout.flush()
 
 

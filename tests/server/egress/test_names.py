@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import socket
 import threading
@@ -160,4 +161,25 @@ async def test_who_asks_for_a_name_that_is_asked_for_waits_for_the_same_answer(
     assert [list(one) for one in await asyncio.gather(*many)] == [[PUBLIC]] * 8
     assert list(await resolve("a.example.com.")) == [PUBLIC]
     assert asked == ["a.example.com."] * 2
+    resolve.close()
+
+
+async def test_an_answer_that_nobody_waits_for_any_longer_is_not_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    answered = threading.Event()
+
+    def found(name: str, port: object, **_: object) -> list[object]:
+        answered.wait(60)
+        raise socket.gaierror(socket.EAI_AGAIN, "later")
+
+    monkeypatch.setattr(socket, "getaddrinfo", found)
+    resolve = Resolver(threads=1)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(resolve("a.example.com."), 0.01)
+    answered.set()
+    with pytest.raises(EgressFailed):
+        await resolve("b.example.com.")  # by the same thread, so after the other one
+    gc.collect()
+    assert caplog.text == ""
     resolve.close()

@@ -40,6 +40,7 @@ from support.parcels import (
     PostOffice,
     Told,
     added,
+    all_due,
     log_of,
     shown,
     told,
@@ -226,7 +227,7 @@ class Post(RuleBasedStateMachine):
     @rule(data=st.data(), at_once=st.booleans())
     def send(self, data: st.DataObject, at_once: bool) -> None:
         whose = self.some(data, [one for one in self.model.known() if one.due()])
-        due, _ = self.run(self.store.due(whose.id, now=FAR, limit=100))
+        due, _ = self.run(all_due(self.store, whose.id, now=FAR, limit=100))
         self.on_the_way.append((whose, self.some(data, due)))
         if at_once:
             self.note(data)
@@ -322,7 +323,7 @@ class Post(RuleBasedStateMachine):
     @invariant()
     def due_are_the_oldest_of_their_conversations(self) -> None:
         for one in self.model.addressees.values():
-            due, after = self.run(self.store.due(one.id, now=FAR, limit=1000))
+            due, after = self.run(all_due(self.store, one.id, now=FAR, limit=1000))
             assert after is None
             assert [(it.number, it.attempts, it.tries, it.first_at) for it in due] == [
                 (it.number, len(it.attempts), it.tries, it.first_at) for it in one.due()
@@ -333,7 +334,7 @@ class Post(RuleBasedStateMachine):
 
     def check_page(self, one: Addressee) -> None:
         """What is due now, two at once, and when the next one is."""
-        due, after = self.run(self.store.due(one.id, now=self.now, limit=2))
+        due, after = self.run(all_due(self.store, one.id, now=self.now, limit=2))
         ready = [it for it in one.due() if it.next_at is not None and it.next_at <= self.now]
         behind = one.due()[len(due) :]
         assert [it.number for it in due] == [it.number for it in ready[:2]]

@@ -16,18 +16,22 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from chatloom.core.secret import Secret
+from chatloom.server.ids import first_id_at
 from chatloom.server.store.contract import Store
 from chatloom.server.store.sqlite import SQLiteStore
 from chatloom.server.store.sqlite.connect import APPLICATION_ID, connect_in_memory
 from chatloom.server.store.sqlite.statements import migrations, statements
 from chatloom.server.store.webhooks import (
+    MOST_SECRETS,
     Attempt,
     Attempted,
     DeliveryState,
+    TooManySecrets,
 )
 from chatloom.server.webhooks.events import ping_of
 from support.books import Books, answered, books
-from support.parcels import DEED, FAR, a_webhook, added, log_of, secret_of
+from support.parcels import DEED, FAR, a_webhook, added, all_due, log_of, secret_of
 
 pytestmark = pytest.mark.anyio
 
@@ -201,7 +205,7 @@ async def test_a_page_of_the_log_is_what_was_asked_for(own: Books, foreign: Book
 
 
 async def _noted(store: Store, id: str, number: int, state: DeliveryState) -> Attempted:
-    due, _ = await store.due(id, now=FAR, limit=100)
+    due, _ = await all_due(store, id)
     attempt = Attempt(number=1, started_at=7, ended_at=8, status=500, problem="it failed")
     (one,) = [it for it in due if it.number == number]
     next_at = 9 if state == "waiting" else None
@@ -213,7 +217,7 @@ ODD = 'Grüße \0 \U0001f600 "\\ </script>\u2028\x7f'
 
 async def bodies(store: Store, id: str) -> list[Any]:
     """What is sent, decoded; its ``data`` must be as compact as it was when it was signed."""
-    due, _ = await store.due(id, now=FAR, limit=100)
+    due, _ = await all_due(store, id)
     told = [json.loads(one.body) for one in due]
     for one, body in zip(told, due, strict=True):
         compact = json.dumps(one["data"], separators=(",", ":"), ensure_ascii=False).encode()
@@ -258,7 +262,7 @@ async def _flush(store: Store, id: str) -> list[Any]:
     await store.replay_events(id, states=delivered, now=9, deed=DEED)
     told: list[tuple[int, Any]] = []
     while len(told) < len(log):
-        due, _ = await store.due(id, now=FAR, limit=100)
+        due, _ = await all_due(store, id)
         told += zip([one.number for one in due], await bodies(store, id), strict=True)
         for one in due:
             await store.note_attempt(await _noted(store, id, one.number, "delivered"))
@@ -302,7 +306,11 @@ async def test_a_database_of_the_schema_before_tells_from_then_on(tmp_path: Path
 
 
 PLANS = {
-    "due": ["d USING INDEX delivery_due", "e USING INTEGER PRIMARY KEY"],
+    "due": ["delivery USING COVERING INDEX delivery_due (webhook_id=? AND next_at>?)"],
+    "due_event": [
+        "d USING PRIMARY KEY (webhook_id=? AND event=?)",
+        "e USING INTEGER PRIMARY KEY",
+    ],
     "add_delivery": ["delivery USING INDEX delivery_in_lane (webhook_id=? AND lane=?)"],
     "next_in_lane": [
         "delivery USING PRIMARY KEY (webhook_id=? AND event=?)",
@@ -378,3 +386,28 @@ async def test_an_event_that_nobody_would_send_or_before_its_turn_is_found(
     assert {(one.check, one.subject) for one in problems} == {("webhook", webhook_id)}
     assert all(subject in one.detail for one in problems)
     await again.close()
+
+
+async def test_no_more_secrets_sign_at_once_than_may(own: Books, heard: str) -> None:
+    rotating = [
+        own.store.rotate_webhook(
+            replace(secret_of(heard), value=Secret(f"whsec_{at}")), old_expire_at=FAR, deed=DEED
+        )
+        for at in range(12)
+    ]
+    came_to = await asyncio.gather(*rotating, return_exceptions=True)
+    assert [type(it) for it in came_to] == [type(None)] * 4 + [TooManySecrets] * 8
+    assert len(await own.store.webhook_secrets(heard, 9)) == MOST_SECRETS
+
+
+async def test_what_waits_longer_than_events_are_kept_is_forgotten(own: Books, heard: str) -> None:
+    await own.talk("First?")
+    waiting = (await log_of(own.store, heard))[::-1]  # one behind the other, as in one talk
+    second = int(waiting[1].event_id.replace("-", "")[:12], 16)
+    ids = [one.event_id for one in waiting if one.event_id >= first_id_at(second + 1)]
+    forgotten = await own.store.forget_events(second + 1)
+    assert forgotten == len(waiting) - len(ids)
+    assert [one.event_id for one in (await log_of(own.store, heard))[::-1]] == ids
+    due, _ = await all_due(own.store, heard)
+    assert [one.event_id for one in due] == ids[:1]
+    assert (await own.store.check()).problems == []

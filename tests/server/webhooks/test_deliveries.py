@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 from pathlib import Path
@@ -13,9 +14,10 @@ from standardwebhooks import Webhook as Judge
 from chatloom import __version__
 from chatloom.server.ids import milliseconds
 from chatloom.server.protocols.deeds import deed
+from chatloom.server.store.trees import Defaults, NewConversation
 from chatloom.server.store.webhooks import WebhookChange
 from chatloom.server.webhooks.secrets import mint_secret
-from support.posting import LATE, SOON, a_post
+from support.posting import LATE, SOON, a_post, event_of
 from support.receivers import BROKEN, TAKEN, Got, Reply, hanging_up, receiving, stalling
 
 pytestmark = pytest.mark.anyio
@@ -152,6 +154,38 @@ async def test_an_account_that_stalls_holds_up_no_other(tmp_path: Path) -> None:
             for webhook in webhooks:
                 (delivery,) = await post.logged(webhook, "delivered")
                 assert len(delivery.attempts) == 1
+
+
+def a_talk(account_id: str, id: str) -> NewConversation:
+    """A conversation in which nothing was said."""
+    return NewConversation(
+        id=id,
+        account_id=account_id,
+        end_user=None,
+        organization=None,
+        title="",
+        metadata={},
+        defaults=Defaults(),
+        main_branch_id=f"main of {id}",
+        now=milliseconds(),
+    )
+
+
+async def test_words_deleted_while_they_wait_for_a_turn_are_not_told(tmp_path: Path) -> None:
+    with receiving(otherwise=stalling) as slow, receiving() as healthy:
+        async with a_post(tmp_path, replace(LATE, at_once=1)) as post:
+            for _ in range(4):  # which are the account's turns
+                await post.tell((await post.webhook(slow.url))[0])
+            await slow.told(4)
+            webhook, secret = await post.webhook(healthy.url)
+            await post.store.add_conversation(a_talk(post.account_id, "talk"))
+            said = replace(event_of(post.account_id, "talk", content="secret"), message_id="m")
+            await post.store.tell_webhook(webhook.id, said)
+            await asyncio.sleep(0.05)  # by then somebody waits for a turn with it
+            assert await post.store.delete_conversation(post.account_id, "talk", milliseconds())
+            slow.release()
+            (got,) = await healthy.told(1)
+    assert got.verified(secret).data == {"content": None, "deleted": True}
 
 
 async def test_both_secrets_sign_while_one_replaces_the_other(tmp_path: Path) -> None:

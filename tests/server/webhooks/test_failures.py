@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import socket
+import threading
+import time
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
+from chatloom.server.egress import EgressRefused
 from chatloom.server.egress.settings import EgressSettings
 from chatloom.server.identity.keys import Identity
 from chatloom.server.identity.powers import NewKey
@@ -17,6 +23,7 @@ from chatloom.server.ids import milliseconds
 from chatloom.server.protocols.deeds import deed
 from chatloom.server.store.sqlite import SQLiteStore
 from chatloom.server.webhooks import courier
+from chatloom.server.webhooks.couriers import way_out
 from chatloom.server.webhooks.settings import WebhookSettings
 from server.egress.outskirts import PRIVATE, PUBLIC, World
 from support.posting import LATE, Post, a_post
@@ -24,6 +31,7 @@ from support.receivers import (
     BROKEN,
     GONE,
     TAKEN,
+    Got,
     busy,
     endless,
     failing_late,
@@ -269,3 +277,44 @@ async def test_nothing_secret_is_logged(tmp_path: Path, caplog: pytest.LogCaptur
             await post.logged(webhook, "failed")
     assert secret not in caplog.text
     assert "canary" not in caplog.text
+
+
+async def test_silent_name_servers_leave_threads_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    silence = threading.Event()
+
+    def found(name: str, port: object, **_: object) -> list[object]:
+        if name.startswith("silent"):
+            silence.wait(60)
+        return [(0, 0, 0, "", ("127.0.0.1", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", found)
+    egress = way_out(EgressSettings(), dev=False)
+    # As many as may be on their way, and twice as many that were before.
+    silent = [
+        asyncio.ensure_future(egress.get(f"http://silent{number}.example.org/"))
+        for number in range(3 * 128)
+    ]
+    await asyncio.sleep(0)
+    with pytest.raises(EgressRefused):
+        await egress.get("http://quick.example.org/")
+    silence.set()
+    await asyncio.gather(*silent, return_exceptions=True)
+    egress.close()
+
+
+async def test_who_takes_nothing_is_left_alone_between_two_attempts(tmp_path: Path) -> None:
+    came: list[float] = []
+
+    def refuse(got: Got) -> None:
+        came.append(time.monotonic())
+
+    with receiving(otherwise=BROKEN) as receiver:
+        receiver.choose = refuse
+        async with a_post(tmp_path, LATE) as post:
+            webhook, _ = await post.webhook(receiver.url)
+            for number in range(8):
+                await post.tell(webhook, number=number)
+            log = await post.attempted(webhook, 8)
+    assert [len(one.attempts) for one in log] == [1] * 8
+    # From the fifth failure on; what is asserted is the least that passes, not how long it takes.
+    assert all(after - before >= courier.REST for before, after in pairwise(came[4:]))

@@ -46,8 +46,13 @@ class Resolver:
     def _ask(self, name: str) -> asyncio.Future[list[str]]:
         loop = asyncio.get_running_loop()
         asked = self._asked[name] = loop.run_in_executor(self._threads, _addresses, name)
-        asked.add_done_callback(lambda _: self._asked.pop(name, None))
+        asked.add_done_callback(lambda _: self._answered(name, asked))
         return asked
+
+    def _answered(self, name: str, asked: asyncio.Future[list[str]]) -> None:
+        self._asked.pop(name, None)
+        if not asked.cancelled():
+            asked.exception()  # so that asyncio does not log one that nobody waits for any longer
 
     def close(self) -> None:
         """Wait for nothing; look-ups on their way end by themselves."""

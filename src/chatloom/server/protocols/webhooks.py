@@ -25,8 +25,10 @@ from chatloom.server.store.contract import Store
 from chatloom.server.store.keys import Key
 from chatloom.server.store.trees import Repeatable
 from chatloom.server.store.webhooks import (
+    MOST_SECRETS,
     Delivery,
     DeliveryState,
+    TooManySecrets,
     TooManyWebhooks,
     Webhook,
     WebhookChange,
@@ -34,9 +36,6 @@ from chatloom.server.store.webhooks import (
 from chatloom.server.webhooks.events import ping_of
 from chatloom.server.webhooks.secrets import mint_secret
 from chatloom.server.webhooks.terms import Terms, check_events, host_of
-
-_MOST_SECRETS = 5
-"""Secrets of one webhook that sign at the same time."""
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -261,18 +260,19 @@ async def rotate(
 ) -> Registered:
     """Sign with a new secret; the old one signs for a while, too. Raises `Refusal`."""
     now = milliseconds()
-    if overlap_seconds and len(await store.webhook_secrets(webhook.id, now)) >= _MOST_SECRETS:
-        raise Refusal(
-            "conflict",
-            f"{_MOST_SECRETS} secrets sign for this webhook at the moment, as many as may;"
-            " overlap_seconds 0 ends them",
-            code="too_many_secrets",
-            repeatable=False,
-        )
     secret = mint_secret(webhook.id, now)
     done = _deed(by, "rotated", webhook, overlap_seconds=overlap_seconds)
     old_expire_at = now + int(overlap_seconds * 1000)
-    await store.rotate_webhook(secret, old_expire_at=old_expire_at, deed=done)
+    try:
+        await store.rotate_webhook(secret, old_expire_at=old_expire_at, deed=done)
+    except TooManySecrets:
+        raise Refusal(
+            "conflict",
+            f"{MOST_SECRETS} secrets sign for this webhook at the moment, as many as may;"
+            " overlap_seconds 0 ends them",
+            code="too_many_secrets",
+            repeatable=False,
+        ) from None
     return Registered(webhook, secret.value)
 
 

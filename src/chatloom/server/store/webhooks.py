@@ -126,6 +126,14 @@ class Attempted(msgspec.Struct, frozen=True, kw_only=True):
     disables: Disabled | None = None
 
 
+MOST_SECRETS = 5
+"""Secrets of one webhook that sign at the same time."""
+
+
+class TooManySecrets(Exception):
+    """As many secrets sign for a webhook as may; nothing was changed."""
+
+
 class TooManyWebhooks(Exception):
     """The account has as many webhooks as one may have; nothing was stored."""
 
@@ -177,7 +185,10 @@ class Webhooks(Protocol):
     async def rotate_webhook(
         self, secret: SigningSecret, *, old_expire_at: int, deed: Deed
     ) -> None:
-        """Sign with a new secret, and with the others until *old_expire_at*."""
+        """Sign with a new secret, and with the others until *old_expire_at*.
+
+        Raises `TooManySecrets` where more than `MOST_SECRETS` would sign at the same time.
+        """
         ...
 
     async def webhook_secrets(self, id: str, now: int) -> list[SigningSecret]:
@@ -222,11 +233,15 @@ class Webhooks(Protocol):
         """The active webhooks that something waits for."""
         ...
 
-    async def due(self, webhook_id: str, *, now: int, limit: int) -> tuple[list[Due], int | None]:
-        """What is to be sent now, in order, and when the next one is due that is not among it.
+    async def due(self, webhook_id: str, *, now: int, limit: int) -> tuple[list[int], int | None]:
+        """The numbers of what is to be sent now, in order, and when the next other one is.
 
         Of a conversation only the oldest event that waits is ever due.
         """
+        ...
+
+    async def due_event(self, webhook_id: str, number: int) -> Due | None:
+        """One of these as it is by now; `None` where it is due no more."""
         ...
 
     async def note_attempt(self, attempted: Attempted) -> None:
@@ -239,7 +254,10 @@ class Webhooks(Protocol):
         ...
 
     async def forget_events(self, before: int) -> int:
-        """Forget what was told before then, and what became of it. Returns how many there were."""
+        """Forget what happened before then, told or not, and what became of it.
+
+        Returns how many there were.
+        """
         ...
 
     def wake_by(self, wake: Callable[[frozenset[str]], None] | None) -> None:

@@ -34,6 +34,10 @@ _log = logging.getLogger("chatloom.webhooks")
 _LONGEST_SLEEP = 60.0
 """Seconds until clocks are looked at again, as somebody may have set them."""
 _SHORTEST_SLEEP = 0.01
+REST = 0.25
+"""Seconds between two attempts at a webhook that takes nothing, however much waits for it."""
+_OFTEN = 5
+"""Failures one behind the other after which it is one that takes nothing."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 """Seconds between two tries of what should not fail."""
 
@@ -58,6 +62,8 @@ class Courier:
         self._store = means.store
         self._on_the_way: dict[int, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
+        self._rested_from = 0.0
+        """When it last came back, by the loop's clock."""
         self._leaving = False
 
     def wake(self) -> None:
@@ -97,28 +103,36 @@ class Courier:
         now, at_once = milliseconds(), self._means.settings.at_once
         limit = len(self._on_the_way) + at_once
         due, next_at = await self._store.due(self.webhook_id, now=now, limit=limit)
-        fresh = [one for one in due if one.number not in self._on_the_way]
+        fresh = [number for number in due if number not in self._on_the_way]
         if fresh:
             webhook = await self._store.webhook(self.webhook_id)
             if webhook is None or webhook.disabled_at is not None:
                 return None
+            if (pause := self._pause(webhook)) > 0:
+                return pause
             room = (1 if webhook.failures else at_once) - len(self._on_the_way)
-            for one in fresh[: max(0, room)]:
-                self._send_off(webhook, one)
+            for number in fresh[: max(0, room)]:
+                self._send_off(webhook, number)
             if len(fresh) > room:  # whoever comes back makes room
                 return _LONGEST_SLEEP
         if next_at is None:
             return None
         return min(max((next_at - now) / 1000, _SHORTEST_SLEEP), _LONGEST_SLEEP)
 
-    def _send_off(self, webhook: Webhook, due: Due) -> None:
-        number = due.number
+    def _pause(self, webhook: Webhook) -> float:
+        """Seconds to leave a webhook alone."""
+        if webhook.failures < _OFTEN or self._on_the_way:
+            return 0.0
+        return self._rested_from + REST - asyncio.get_running_loop().time()
+
+    def _send_off(self, webhook: Webhook, number: int) -> None:
         task = asyncio.create_task(self._bring(webhook.account_id, number))
         self._on_the_way[number] = task
         task.add_done_callback(lambda _: self._back(number))
 
     def _back(self, number: int) -> None:
         del self._on_the_way[number]
+        self._rested_from = asyncio.get_running_loop().time()
         self._woken.set()
 
     async def _bring(self, account_id: str, number: int) -> None:
@@ -131,7 +145,7 @@ class Courier:
         """Make an attempt once it is our turn; `None` where none is to be made by then."""
         async with self._means.slots.slot(account_id):
             # Not before: words may be deleted while it waits, and many that wait weigh much.
-            due = await self._due(number)
+            due = await self._store.due_event(self.webhook_id, number)
             if due is None:
                 return None
             # They go with their webhook, so that one which is there after them had some.
@@ -148,12 +162,6 @@ class Courier:
                 self._leaving = True
                 return None
             return due, sent
-
-    async def _due(self, number: int) -> Due | None:
-        """What is to be sent under this number, as it is by now."""
-        limit = len(self._on_the_way) + self._means.settings.at_once
-        due, _ = await self._store.due(self.webhook_id, now=milliseconds(), limit=limit)
-        return next((one for one in due if one.number == number), None)
 
     async def _is_entitled(self, webhook: Webhook) -> bool:
         """Whether the key that it was made with works still; else it is disabled."""

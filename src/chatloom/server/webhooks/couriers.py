@@ -22,8 +22,9 @@ from chatloom.server.webhooks.slots import Slots
 
 _log = logging.getLogger("chatloom.webhooks")
 
-LOOK_UPS = 64
-"""Names that are looked up at the same time: a name server may take its time over each."""
+LOOK_UPS = 512
+"""Names that are looked up at the same time. A silent name server keeps a thread some three times
+as long as the attempt that asked it, and there may be a hundred of these."""
 _ACCOUNT_SHARE, _SHARE_OF_ALL = 4, 32
 """How many webhooks may keep as busy as one may be, of an account and in all."""
 _LOOK_EVERY = 60.0

@@ -36,7 +36,7 @@ async def list_webhooks(call: Call) -> Reply:
 
 
 async def add_webhook(call: Call) -> Reply:
-    """Answer ``POST /v1/webhooks``; with the secret, which only rotating shows again."""
+    """Answer ``POST /v1/webhooks``; with the secret, which only a repetition shows again."""
     wanted = _wanted(await call.read(wire.NewWebhook))
     return json_reply(_made(await register_for(call, wanted)), 201)
 
@@ -48,7 +48,7 @@ async def list_all_webhooks(call: Call) -> Reply:
 
 
 async def add_webhook_of_account(call: Call) -> Reply:
-    """Answer ``POST /admin/webhooks``; with the secret, which only rotating shows again."""
+    """Answer ``POST /admin/webhooks``; with the secret, which is not shown again."""
     wanted = await call.read(wire.NewWebhookOfAccount)
     made = await add_to(call.services.store, terms_of(call), wanted, by=call)
     return json_reply(made, 201)

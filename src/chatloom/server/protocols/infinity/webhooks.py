@@ -21,7 +21,7 @@ async def list_webhooks(call: Call) -> Reply:
 
 
 async def create_webhook(call: Call) -> Reply:
-    """Answer ``POST /api/webhooks``; the only answer that ever shows the secret."""
+    """Answer ``POST /api/webhooks``; only this request, maybe repeated, shows the secret."""
     asked = await call.read(wire.NewWebhook)
     wanted = Wanted(url=asked.url, events=asked.events, description=asked.description)
     made = await register_for(call, wanted)

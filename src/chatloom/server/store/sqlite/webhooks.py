@@ -18,6 +18,7 @@ from chatloom.server.store.sqlite.opened import Opened
 from chatloom.server.store.sqlite.statements import statements
 from chatloom.server.store.trees import Repeatable
 from chatloom.server.store.webhooks import (
+    MOST_SECRETS,
     Attempt,
     Attempted,
     Delivery,
@@ -25,6 +26,7 @@ from chatloom.server.store.webhooks import (
     Disabled,
     Due,
     SigningSecret,
+    TooManySecrets,
     TooManyWebhooks,
     Webhook,
     WebhookChange,
@@ -146,6 +148,9 @@ class Webhooks(Opened):
             if _find(connection, secret.webhook_id) is None:
                 return
             connection.execute(sql["expire_webhook_secrets"], (secret.webhook_id, old_expire_at))
+            at = (secret.webhook_id, secret.created_at)
+            if len(connection.execute(sql["webhook_secrets"], at).fetchall()) >= MOST_SECRETS:
+                raise TooManySecrets
             connection.execute(sql["add_webhook_secret"], _of_secret(secret))
             record(connection, deed)
 
@@ -225,24 +230,29 @@ class Webhooks(Opened):
     async def webhooks_waited_for(self) -> list[str]:
         return [id for (id,) in self._reader.execute(statements(_SQL)["waited_for"])]
 
-    async def due(self, webhook_id: str, *, now: int, limit: int) -> tuple[list[Due], int | None]:
-        due: list[Due] = []
-        for row in self._reader.execute(statements(_SQL)["due"], (webhook_id, limit + 1)):
-            number, id, type, body, attempts, tries, first_at, next_at = row
+    async def due(self, webhook_id: str, *, now: int, limit: int) -> tuple[list[int], int | None]:
+        due: list[int] = []
+        found = self._reader.execute(statements(_SQL)["due"], (webhook_id, limit + 1))
+        for number, next_at in found.fetchall():
             if next_at > now or len(due) == limit:
                 return due, next_at
-            due.append(
-                Due(
-                    number=number,
-                    event_id=id,
-                    type=type,
-                    body=body.encode(),
-                    attempts=attempts,
-                    tries=tries,
-                    first_at=first_at,
-                )
-            )
+            due.append(number)
         return due, None
+
+    async def due_event(self, webhook_id: str, number: int) -> Due | None:
+        row = rows.one(self._reader, statements(_SQL)["due_event"], webhook_id, number)
+        if row is None:
+            return None
+        _, id, type, body, attempts, tries, first_at = row
+        return Due(
+            number=number,
+            event_id=id,
+            type=type,
+            body=body.encode(),
+            attempts=attempts,
+            tries=tries,
+            first_at=first_at,
+        )
 
     async def note_attempt(self, attempted: Attempted) -> None:
         await self._place.write(
@@ -283,9 +293,14 @@ class Webhooks(Opened):
                 sql["old_deliveries"], (first_id_at(before), _FORGOTTEN)
             ).fetchall()
             found = found or connection.execute(sql["removed_deliveries"], (_FORGOTTEN,)).fetchall()
-            connection.executemany(sql["forget_attempts"], found)
-            connection.executemany(sql["forget_delivery"], found)
-            events = [(event,) for _, event in found]
+            named = [(webhook_id, event) for webhook_id, event, _ in found]
+            connection.executemany(sql["forget_attempts"], named)
+            connection.executemany(sql["forget_delivery"], named)
+            lanes = {(webhook_id, lane) for webhook_id, _, lane in found if lane is not None}
+            for webhook_id, lane in lanes:
+                connection.execute(sql["next_in_lane"], (webhook_id, lane, before))
+                self._outbox.rouse(webhook_id)
+            events = [(event,) for _, event in named]
             return connection.executemany(sql["forget_event"], events).rowcount if events else -1
 
         forgotten = 0

@@ -76,10 +76,13 @@ SELECT id FROM webhook WHERE disabled_at IS NULL AND removed_at IS NULL
     AND EXISTS (SELECT 1 FROM delivery WHERE webhook_id = webhook.id AND next_at IS NOT NULL);
 
 -- name: due
-SELECT e.number, e.id, e.type, e.body, d.attempts, d.tries, d.first_at, d.next_at
+SELECT event, next_at FROM delivery WHERE webhook_id = ? AND next_at IS NOT NULL
+ORDER BY next_at, event LIMIT ?;
+
+-- name: due_event
+SELECT e.number, e.id, e.type, e.body, d.attempts, d.tries, d.first_at
 FROM delivery d JOIN event e ON e.number = d.event
-WHERE d.webhook_id = ? AND d.next_at IS NOT NULL
-ORDER BY d.next_at, d.event LIMIT ?;
+WHERE d.webhook_id = ? AND d.event = ? AND d.next_at IS NOT NULL;
 
 -- An older one of its lane may have been replayed while this one was on its way.
 -- name: note_attempt
@@ -153,11 +156,11 @@ WHERE webhook_id = ?1 AND next_at IS NOT NULL
                     AND older.state = 'waiting' AND older.event < delivery.event);
 
 -- name: old_deliveries
-SELECT d.webhook_id, d.event FROM event e JOIN delivery d ON d.event = e.number
-WHERE e.id < ?1 AND d.state <> 'waiting' LIMIT ?2;
+SELECT d.webhook_id, d.event, d.lane FROM event e JOIN delivery d ON d.event = e.number
+WHERE e.id < ?1 LIMIT ?2;
 
 -- name: removed_deliveries
-SELECT d.webhook_id, d.event FROM webhook w CROSS JOIN delivery d ON d.webhook_id = w.id
+SELECT d.webhook_id, d.event, NULL FROM webhook w CROSS JOIN delivery d ON d.webhook_id = w.id
 WHERE w.removed_at IS NOT NULL LIMIT ?;
 
 -- name: forget_removed_webhooks
