@@ -23,8 +23,8 @@ from starlette.datastructures import Headers
 import chatloom.webhooks
 from chatloom.core.errors import ChatloomError, SettingsError
 from chatloom.core.http import JSON
-from chatloom.server.webhooks.events import EVENTS
-from chatloom.server.webhooks.events import Event as Told
+from chatloom.server.events.kinds import EVENTS
+from chatloom.server.events.kinds import Event as Told
 from chatloom.webhooks import Event, Reason, WebhookVerificationError, sign, signed, verify
 
 

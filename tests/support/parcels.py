@@ -9,6 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from chatloom.core.secret import Secret
+from chatloom.server.events.kinds import EventType, expand
 from chatloom.server.ids import first_id_at, new_id
 from chatloom.server.protocols.deeds import deed
 from chatloom.server.store.contract import Store
@@ -22,7 +23,6 @@ from chatloom.server.store.webhooks import (
     SigningSecret,
     Webhook,
 )
-from chatloom.server.webhooks.events import EventType, expand
 
 FAR = 2**50
 """A moment behind all others."""

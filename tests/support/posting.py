@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chatloom.server.egress import Egress, EgressSettings
+from chatloom.server.events.kinds import Event
 from chatloom.server.ids import milliseconds, new_id
 from chatloom.server.protocols.deeds import deed
 from chatloom.server.store.contract import Store
 from chatloom.server.store.sqlite import SQLiteStore
 from chatloom.server.store.webhooks import Delivery, Webhook
 from chatloom.server.webhooks.couriers import Couriers, way_out
-from chatloom.server.webhooks.events import Event
 from chatloom.server.webhooks.secrets import mint_secret
 from chatloom.server.webhooks.settings import WebhookSettings
 

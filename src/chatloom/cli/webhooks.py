@@ -24,7 +24,7 @@ from chatloom.cli.shared import (
     print_rows,
     read_settings,
 )
-from chatloom.server.webhooks.events import EVENTS, PATTERNS
+from chatloom.server.events.kinds import EVENTS, PATTERNS
 from chatloom.wire.webhooks import (
     Delivery,
     DeliveryPage,

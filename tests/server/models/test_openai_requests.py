@@ -90,6 +90,25 @@ def test_no_more_is_asked_for_than_money_was_set_aside_for() -> None:
     run(asks())
 
 
+def test_no_other_model_is_asked_than_the_one_that_was_allowed() -> None:
+    async def asks() -> None:
+        with provider(refuses(400)) as acme:
+            others: dict[str, JSON] = {
+                "models": ["dear/one"],
+                "fallbacks": [{"model": "dear/one"}],
+                "route": "fallback",
+            }
+            await acme.asked(
+                prompt(streamed=False, extra={**others, "provider": {"sort": "price"}})
+            )
+            await acme.driver.close()
+            (body,) = acme.bodies
+            assert not others.keys() & body.keys()
+            assert body["provider"] == {"sort": "price"}
+
+    run(asks())
+
+
 def unsupported(name: str, instead: str = "") -> Reply:
     hint = f" Use '{instead}' instead." if instead else ""
     message = f"Unsupported parameter: '{name}' is not supported with this model.{hint}"

@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
+from chatloom.server.events.kinds import EventType, ping_of
 from chatloom.server.ids import new_id
 from chatloom.server.store.contract import Opening
 from chatloom.server.store.sqlite import SQLiteStore
@@ -30,7 +31,6 @@ from chatloom.server.store.webhooks import (
     Due,
     WebhookChange,
 )
-from chatloom.server.webhooks.events import EventType, ping_of
 from support.books import Books, answered, books, failed
 from support.parcels import (
     DEED,

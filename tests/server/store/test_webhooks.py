@@ -17,6 +17,7 @@ import pytest
 from msgspec.structs import replace
 
 from chatloom.core.secret import Secret
+from chatloom.server.events.kinds import ping_of
 from chatloom.server.ids import first_id_at
 from chatloom.server.store.contract import Store
 from chatloom.server.store.sqlite import SQLiteStore
@@ -29,7 +30,6 @@ from chatloom.server.store.webhooks import (
     DeliveryState,
     TooManySecrets,
 )
-from chatloom.server.webhooks.events import ping_of
 from support.books import Books, answered, books
 from support.parcels import DEED, FAR, a_webhook, added, all_due, log_of, secret_of
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chatloom.server.webhooks.events import EVENTS, PATTERNS
+from chatloom.server.events.kinds import EVENTS, PATTERNS
 from support.hooks import NEVER, QUIET, Owner
 from support.http import Answer
 from support.infinity import refusal

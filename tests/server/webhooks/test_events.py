@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
+from chatloom.server.events.kinds import EVENTS, LONGEST_TEXT, expand
 from chatloom.server.ids import is_id
 from chatloom.server.protocols.deeds import deed
 from chatloom.server.store.sqlite import SQLiteStore
-from chatloom.server.webhooks.events import EVENTS, LONGEST_TEXT, expand
 from support.chatroutes import Member
 from support.house import WHOLE, a_house
 from support.infinity import Assistant

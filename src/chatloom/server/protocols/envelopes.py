@@ -15,10 +15,10 @@ from chatloom.server.chat.telling import Telling
 from chatloom.server.identity.tiers import Tiers
 from chatloom.server.models.driver import ProblemKind, ProviderError
 from chatloom.server.models.registry import UnknownModel
+from chatloom.server.moments import iso
 from chatloom.server.protocols.anthropic.errors import anthropic_error
 from chatloom.server.protocols.chatroutes.errors import chatroutes_error
 from chatloom.server.protocols.infinity.errors import infinity_error
-from chatloom.server.protocols.moments import iso
 from chatloom.server.protocols.openai_errors import openai_error
 from chatloom.server.protocols.puter.errors import puter_error
 from chatloom.server.refusal import Kind, Refusal

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from chatloom.core.http import JSON
 from chatloom.core.secret import Secret
 from chatloom.server.call import Call
+from chatloom.server.events.kinds import ping_of
 from chatloom.server.identity.keys import is_control
 from chatloom.server.identity.powers import require
 from chatloom.server.ids import milliseconds, new_id
@@ -33,7 +34,6 @@ from chatloom.server.store.webhooks import (
     Webhook,
     WebhookChange,
 )
-from chatloom.server.webhooks.events import ping_of
 from chatloom.server.webhooks.secrets import mint_secret
 from chatloom.server.webhooks.terms import Terms, check_events, host_of
 

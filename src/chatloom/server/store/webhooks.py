@@ -9,9 +9,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from chatloom.core.secret import Secret
+from chatloom.server.events.kinds import Event, EventType
 from chatloom.server.store.administration import Deed
 from chatloom.server.store.trees import Repeatable
-from chatloom.server.webhooks.events import Event, EventType
 
 DeliveryState: TypeAlias = Literal["waiting", "delivered", "failed", "missed"]
 """Whether an event is yet to be told, was taken, was given up, or was never sent, as its webhook

@@ -9,9 +9,9 @@ import msgspec
 
 from chatloom.server.egress import Egress, EgressRefused
 from chatloom.server.egress.urls import place_of
+from chatloom.server.events.kinds import EVENTS, PATTERNS
 from chatloom.server.refusal import Refusal, invalid
 from chatloom.server.settings import ServerSettings
-from chatloom.server.webhooks.events import EVENTS, PATTERNS
 
 _LONGEST_URL = 2048
 

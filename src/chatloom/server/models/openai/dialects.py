@@ -31,6 +31,9 @@ _LEAVABLE = (
 _RENAMED = {"max_tokens": "max_completion_tokens"}
 _RECKONED = frozenset({"n", "best_of", "max_completion_tokens"})
 """What says how much may be answered: only as `Parameters` do is that money set aside."""
+_OTHERS = frozenset({"models", "fallbacks", "route"})
+"""What has a provider ask other models than the one that the key may use and the price is of."""
+_NEVER_SAID = _RECKONED | _OTHERS
 _NOT_TAKEN = re.compile(
     r"unsupported|not support|unrecogni[sz]ed|unknown|not permitted|not allowed|unexpected|instead",
     re.IGNORECASE,
@@ -49,7 +52,7 @@ class Dialects:
 
     def write(self, prompt: Prompt) -> dict[str, object]:
         """Write *prompt* as its model takes it; what nobody asked for is left out."""
-        extra = {name: value for name, value in prompt.extra.items() if name not in _RECKONED}
+        extra = {name: value for name, value in prompt.extra.items() if name not in _NEVER_SAID}
         payload: dict[str, object] = {**extra, "model": prompt.model}
         payload |= embeddings.written(prompt) if prompt.inputs else _chat(prompt)
         for name in self._refused.get(prompt.model, ()):

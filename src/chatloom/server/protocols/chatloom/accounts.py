@@ -6,8 +6,8 @@ from typing import Literal
 
 from chatloom.server.call import Call, Reply, json_reply
 from chatloom.server.identity.tiers import Tiers
+from chatloom.server.moments import iso
 from chatloom.server.protocols.deeds import deed
-from chatloom.server.protocols.moments import iso
 from chatloom.server.refusal import invalid, not_found
 from chatloom.server.routes import Route
 from chatloom.server.store import administration

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatloom.server.call import Call, Reply, json_reply
 from chatloom.server.identity.powers import may_see
 from chatloom.server.ids import is_id
-from chatloom.server.protocols.moments import iso
+from chatloom.server.moments import iso
 from chatloom.server.refusal import not_found
 from chatloom.server.routes import Route
 from chatloom.server.store import contract

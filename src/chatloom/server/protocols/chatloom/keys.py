@@ -12,9 +12,9 @@ from chatloom.server.identity.powers import (
     require_scopes,
 )
 from chatloom.server.ids import milliseconds
+from chatloom.server.moments import iso
 from chatloom.server.protocols.chatloom import budgets
 from chatloom.server.protocols.deeds import deed
-from chatloom.server.protocols.moments import iso
 from chatloom.server.refusal import Refusal, invalid, not_found
 from chatloom.server.routes import Route
 from chatloom.server.store.contract import Store

@@ -7,8 +7,8 @@ from chatloom.server.call import Call, Reply, json_reply
 from chatloom.server.identity.keys import is_control
 from chatloom.server.identity.people import NewPerson, People, is_email
 from chatloom.server.identity.powers import USER_SCOPES, require_scopes
+from chatloom.server.moments import iso
 from chatloom.server.protocols.deeds import deed
-from chatloom.server.protocols.moments import iso
 from chatloom.server.refusal import invalid
 from chatloom.server.routes import Route
 from chatloom.server.store import people as kept

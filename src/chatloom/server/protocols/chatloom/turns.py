@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from chatloom.server.call import Call, Reply, StreamedReply, json_reply
 from chatloom.server.identity.powers import may_see
 from chatloom.server.ids import is_id
+from chatloom.server.moments import iso
 from chatloom.server.protocols.completions import turn_id_of
-from chatloom.server.protocols.moments import iso
 from chatloom.server.protocols.voice import Voice, stream
 from chatloom.server.refusal import Refusal, not_found
 from chatloom.server.routes import Route

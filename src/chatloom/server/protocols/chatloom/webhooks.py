@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from chatloom.core.secret import Secret
 from chatloom.server.call import Call, Reply, StreamedReply, json_reply
+from chatloom.server.moments import iso
 from chatloom.server.protocols import webhooks as common
 from chatloom.server.protocols.chatloom.accounts import account_meant
-from chatloom.server.protocols.moments import iso
 from chatloom.server.protocols.webhooks import (
     Again,
     Reach,

@@ -8,10 +8,10 @@ from chatloom.server.chat.forking import message_in
 from chatloom.server.chat.summing import request_for_summary
 from chatloom.server.identity.powers import may_see
 from chatloom.server.ids import is_id, milliseconds
+from chatloom.server.moments import iso
 from chatloom.server.protocols.asking import ask_apart
 from chatloom.server.protocols.chatroutes.access import branch_named, conversation_of
 from chatloom.server.protocols.chatroutes.spelling import model_of
-from chatloom.server.protocols.moments import iso
 from chatloom.server.protocols.voice import ERRORS
 from chatloom.server.refusal import invalid, not_found
 from chatloom.server.routes import Route

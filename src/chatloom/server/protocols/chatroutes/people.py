@@ -7,7 +7,7 @@ from chatloom.server.call import Call, Reply, json_reply
 from chatloom.server.identity.people import NewPerson, is_email
 from chatloom.server.identity.sessions import Held
 from chatloom.server.ids import milliseconds
-from chatloom.server.protocols.moments import iso
+from chatloom.server.moments import iso
 from chatloom.server.refusal import invalid
 from chatloom.server.routes import Route
 from chatloom.server.store.people import Person

@@ -6,10 +6,10 @@ import re
 
 from chatloom.server.call import Call, Reply, json_reply
 from chatloom.server.identity.powers import end_user_of
+from chatloom.server.moments import iso
 from chatloom.server.protocols.chatroutes.access import conversation_named
 from chatloom.server.protocols.chatroutes.cursors import BehindHit
 from chatloom.server.protocols.cursors import cursor_of, read_cursor
-from chatloom.server.protocols.moments import iso
 from chatloom.server.refusal import invalid
 from chatloom.server.routes import Route
 from chatloom.server.store.trees import Found

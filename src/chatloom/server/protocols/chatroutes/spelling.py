@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 from chatloom.server.chat.context import others_of
 from chatloom.server.chat.opening import read_terms
 from chatloom.server.models.driver import Usage
-from chatloom.server.protocols.moments import iso
+from chatloom.server.moments import iso
 from chatloom.server.store.contract import Branch, Conversation, Node, Store
 from chatloom.server.store.trees import Making
 from chatloom.wire import chatroutes as wire

@@ -8,11 +8,11 @@ from msgspec.structs import asdict
 
 from chatloom.server.call import Call, Reply, json_reply
 from chatloom.server.chat.context import others_of
+from chatloom.server.moments import iso
 from chatloom.server.protocols.chatroutes.access import branch_named, conversation_of
 from chatloom.server.protocols.chatroutes.cursors import InTree
 from chatloom.server.protocols.chatroutes.spelling import branch_told, conversation_told
 from chatloom.server.protocols.cursors import cursor_of, read_cursor, wrong_cursor
-from chatloom.server.protocols.moments import iso
 from chatloom.server.routes import Route
 from chatloom.server.store.contract import Branch, Conversation, Node, Store
 from chatloom.wire import chatroutes as wire

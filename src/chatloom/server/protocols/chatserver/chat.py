@@ -7,9 +7,9 @@ from chatloom.core.http import JSON
 from chatloom.server.call import Call, Reply, StreamedReply, json_reply, read_json
 from chatloom.server.chat.ask import Ask
 from chatloom.server.models.driver import ModelInfo
+from chatloom.server.moments import iso_now
 from chatloom.server.protocols import completions
 from chatloom.server.protocols.metadata import with_metadata
-from chatloom.server.protocols.moments import iso_now
 from chatloom.server.protocols.repeats import attempt_key
 from chatloom.server.protocols.voice import ERRORS, answer
 from chatloom.server.refusal import Refusal

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from chatloom.server.call import Call, Reply, json_reply
 from chatloom.server.ids import milliseconds, new_id
+from chatloom.server.moments import iso
 from chatloom.server.protocols.deeds import deed
-from chatloom.server.protocols.moments import iso
 from chatloom.server.refusal import not_found
 from chatloom.server.routes import Route
 from chatloom.server.store.administration import Administrator, Entry

@@ -6,7 +6,7 @@ from chatloom.core.http import JSON
 from chatloom.server.call import Call, Reply, json_reply
 from chatloom.server.identity.powers import end_user_of
 from chatloom.server.ids import is_id, milliseconds
-from chatloom.server.protocols.moments import iso
+from chatloom.server.moments import iso
 from chatloom.server.refusal import not_found
 from chatloom.server.routes import Route
 from chatloom.server.store.contract import Conversation, Node

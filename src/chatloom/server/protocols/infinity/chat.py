@@ -11,10 +11,10 @@ from chatloom.server.chat.message import Message
 from chatloom.server.identity.powers import end_user_of
 from chatloom.server.ids import is_id
 from chatloom.server.models.driver import Parameters
+from chatloom.server.moments import iso
 from chatloom.server.protocols.infinity.finding import find
 from chatloom.server.protocols.infinity.leading import SPOKEN_TOKENS, manner_of
 from chatloom.server.protocols.infinity.telling import PROTOCOL, VOICE, Wording, told_as
-from chatloom.server.protocols.moments import iso
 from chatloom.server.protocols.repeats import attempt_key
 from chatloom.server.protocols.voice import ERRORS, answer
 from chatloom.server.refusal import invalid, not_found

@@ -10,8 +10,8 @@ from msgspec import UNSET
 from chatloom.server.knowledge.library import Knowledge, Rewriting, Writing
 from chatloom.server.knowledge.marking import marked
 from chatloom.server.knowledge.words import sought
+from chatloom.server.moments import iso
 from chatloom.server.protocols.cursors import cursor_of, read_cursor
-from chatloom.server.protocols.moments import iso
 from chatloom.server.refusal import not_found
 from chatloom.server.store.contract import Store
 from chatloom.server.store.knowledge import Entry, EntryFilter, Found

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from chatloom import __version__
 from chatloom.server.call import Call, Reply, json_reply
-from chatloom.server.protocols.moments import iso_now
+from chatloom.server.moments import iso_now
 from chatloom.server.routes import Route
 from chatloom.wire import infinity as wire
 

@@ -6,8 +6,8 @@ from chatloom.core.secret import Secret
 from chatloom.server.call import Call, Reply, json_reply
 from chatloom.server.identity.powers import NewKey
 from chatloom.server.ids import milliseconds
+from chatloom.server.moments import iso
 from chatloom.server.protocols.deeds import deed
-from chatloom.server.protocols.moments import iso
 from chatloom.server.refusal import not_found
 from chatloom.server.routes import Route
 from chatloom.server.store.keys import Key

@@ -12,8 +12,8 @@ from msgspec import UNSET
 from chatloom.server.call import Call, Reply, json_reply
 from chatloom.server.identity.powers import end_user_of
 from chatloom.server.ids import milliseconds
+from chatloom.server.moments import iso
 from chatloom.server.protocols.cursors import cursor_of, read_cursor
-from chatloom.server.protocols.moments import iso
 from chatloom.server.refusal import Refusal, invalid
 from chatloom.server.routes import Route
 from chatloom.server.store.memory import LARGEST_VALUE, Memory, MemoryFull

@@ -6,8 +6,8 @@ from msgspec import UNSET
 
 from chatloom.core.secret import Secret
 from chatloom.server.call import Call, Reply, json_reply
+from chatloom.server.moments import iso
 from chatloom.server.protocols import webhooks
-from chatloom.server.protocols.moments import iso
 from chatloom.server.protocols.webhooks import Wanted, reach_of, register_for
 from chatloom.server.routes import Route
 from chatloom.server.store.webhooks import Webhook

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatloom.core.http import JSON
 from chatloom.server.call import Call, Reply, json_reply
 from chatloom.server.ids import milliseconds
-from chatloom.server.protocols.moments import iso
+from chatloom.server.moments import iso
 from chatloom.server.routes import Route
 from chatloom.server.store.spending import Allowance, ChargeFilter
 from chatloom.wire import zaguan as wire

@@ -9,7 +9,7 @@ from __future__ import annotations
 from chatloom.server.call import Call, Reply, json_reply
 from chatloom.server.identity.powers import may_see
 from chatloom.server.ids import is_id
-from chatloom.server.protocols.moments import iso
+from chatloom.server.moments import iso
 from chatloom.server.protocols.zaguan.charges import charges_of
 from chatloom.server.refusal import invalid
 from chatloom.server.routes import Route

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from chatloom.server.call import Call, Reply, json_reply
 from chatloom.server.ids import milliseconds
-from chatloom.server.protocols.moments import iso
+from chatloom.server.moments import iso
 from chatloom.server.protocols.zaguan.charges import charges_of
 from chatloom.server.refusal import invalid
 from chatloom.server.routes import Route

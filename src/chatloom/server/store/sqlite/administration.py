@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
+from chatloom.server.events.reports import of_tier
 from chatloom.server.ids import first_id_at, milliseconds
 from chatloom.server.store.administration import (
     Account,
@@ -15,7 +16,6 @@ from chatloom.server.store.administration import (
 from chatloom.server.store.sqlite import audit, rows
 from chatloom.server.store.sqlite.opened import Opened
 from chatloom.server.store.sqlite.statements import statements
-from chatloom.server.webhooks.reports import of_tier
 
 _SQL = "administration.sql"
 

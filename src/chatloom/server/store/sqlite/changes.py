@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from chatloom.server.chat.message import title_of
+from chatloom.server.events.reports import of_edit
 from chatloom.server.store.contract import Node
 from chatloom.server.store.sqlite import rows
 from chatloom.server.store.sqlite.made import made_before, note_made
@@ -16,7 +17,6 @@ from chatloom.server.store.sqlite.outbox import forget_message
 from chatloom.server.store.sqlite.statements import statements
 from chatloom.server.store.sqlite.words import forget_words
 from chatloom.server.store.trees import Edit, Edited, Merging, Repeatable
-from chatloom.server.webhooks.reports import of_edit
 
 _SQL = "trees.sql"
 

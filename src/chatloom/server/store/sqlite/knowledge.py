@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+from chatloom.server.events.reports import of_entry
 from chatloom.server.store.administration import Deed
 from chatloom.server.store.knowledge import Draft, Entry, EntryFilter, Findings
 from chatloom.server.store.sqlite.drafts import (
@@ -30,7 +31,6 @@ from chatloom.server.store.sqlite.opened import Opened
 from chatloom.server.store.sqlite.searching import entry_of, search
 from chatloom.server.store.sqlite.statements import statements
 from chatloom.server.store.trees import Repeatable
-from chatloom.server.webhooks.reports import of_entry
 
 _SQL = "knowledge.sql"
 _ABANDONED = 3600 * 1000

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 import msgspec
 
 from chatloom.core.http import JSON
+from chatloom.server.events.reports import of_memory
 from chatloom.server.knowledge.ranking import weight
 from chatloom.server.knowledge.words import forms, sought
 from chatloom.server.store.memory import MOST_BYTES, MOST_MEMORIES, Memory, MemoryFull
 from chatloom.server.store.sqlite import rows
 from chatloom.server.store.sqlite.opened import Opened
 from chatloom.server.store.sqlite.statements import statements
-from chatloom.server.webhooks.reports import of_memory
 
 _SQL = "memory.sql"
 _FORGOTTEN = 500

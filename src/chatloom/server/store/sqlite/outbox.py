@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from chatloom.server.events.kinds import Event, expand
 from chatloom.server.store.sqlite.statements import statements
-from chatloom.server.webhooks.events import Event, expand
 
 _SQL = "webhooks.sql"
 _log = logging.getLogger("chatloom.store")

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from chatloom.server.chat.context import SUMMARY
-from chatloom.server.protocols.moments import iso
+from chatloom.server.moments import iso
 from chatloom.server.store.contract import Branch, Conversation
 from chatloom.server.store.sqlite import rows
 from chatloom.server.store.sqlite.connect import open_for_reading

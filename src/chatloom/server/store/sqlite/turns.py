@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+from chatloom.server.events.reports import of_turn
 from chatloom.server.ids import new_id
 from chatloom.server.models.driver import Price
 from chatloom.server.store.contract import KeyTaken, Node, Opening, Settlement
@@ -13,7 +14,6 @@ from chatloom.server.store.sqlite import rows
 from chatloom.server.store.sqlite.balances import Balances
 from chatloom.server.store.sqlite.outbox import Outbox
 from chatloom.server.store.sqlite.statements import insert, statements
-from chatloom.server.webhooks.reports import of_turn
 
 
 class NotTogetherError(Exception):

@@ -9,6 +9,8 @@ import msgspec
 from msgspec import UNSET
 
 from chatloom.core.secret import Secret
+from chatloom.server.events.kinds import Event
+from chatloom.server.events.reports import of_disabled
 from chatloom.server.ids import first_id_at, milliseconds
 from chatloom.server.store.administration import Deed
 from chatloom.server.store.sqlite import rows
@@ -31,8 +33,6 @@ from chatloom.server.store.webhooks import (
     Webhook,
     WebhookChange,
 )
-from chatloom.server.webhooks.events import Event
-from chatloom.server.webhooks.reports import of_disabled
 
 _SQL = "webhooks.sql"
 _BEHIND_ALL = 2**63 - 1

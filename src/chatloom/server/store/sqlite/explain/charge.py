@@ -7,7 +7,7 @@ import sqlite3
 import msgspec
 
 from chatloom.server.models.driver import Usage
-from chatloom.server.protocols.moments import iso
+from chatloom.server.moments import iso
 from chatloom.server.store.sqlite.explain.looking import readable, row, rows
 from chatloom.server.store.sqlite.statements import statements
 from chatloom.wire import explanation as wire

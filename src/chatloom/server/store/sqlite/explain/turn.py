@@ -10,7 +10,7 @@ import msgspec
 
 from chatloom.core.http import JSON
 from chatloom.server.lock import is_held
-from chatloom.server.protocols.moments import iso
+from chatloom.server.moments import iso
 from chatloom.server.store.sqlite.connect import open_for_reading
 from chatloom.server.store.sqlite.explain.charge import charge_of
 from chatloom.server.store.sqlite.explain.looking import readable, row, rows

@@ -7,13 +7,13 @@ from urllib.parse import urlsplit
 
 from chatloom.core.http import JSON
 from chatloom.server.chat.message import Message
+from chatloom.server.events.kinds import LONGEST_TEXT, Event, EventType
 from chatloom.server.ids import new_id
 from chatloom.server.models.driver import Usage
-from chatloom.server.protocols.moments import iso
+from chatloom.server.moments import iso
 from chatloom.server.store.contract import Conversation, Node, Settlement
 from chatloom.server.store.knowledge import Entry
 from chatloom.server.store.webhooks import Disabled, Webhook
-from chatloom.server.webhooks.events import LONGEST_TEXT, Event, EventType
 from chatloom.wire.chatloom import Money
 
 _PREFERENCES = ("preferences", "user_preferences")
