@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,10 +95,23 @@ class Taped(Guarded):
     async def _close_and_prove(self) -> None:
         await self._close_beyond()
         if self._all:
-            # Threads ask in no certain order.
-            outside = recorded(Scripted(), Cassette(self._path, "replay", "lenient"))
-            for heard in self._all:
-                run_inline(prove(outside, heard))
+            self._prove_in_time()
+
+    def _prove_in_time(self) -> None:
+        """Wait for threads that were reading, and are about to hear that it was closed."""
+        patience = time.monotonic() + 10
+        while time.monotonic() < patience:
+            with suppress(AssertionError, NotRecorded):
+                self._prove()
+                return
+            time.sleep(0.01)
+        self._prove()
+
+    def _prove(self) -> None:
+        # Threads ask in no certain order.
+        outside = recorded(Scripted(), Cassette(self._path, "replay", "lenient"))
+        for heard in self._all:
+            run_inline(prove(outside, heard))
 
 
 async def prove(outside: Outside, heard: Heard) -> None:

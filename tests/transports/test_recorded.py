@@ -778,6 +778,32 @@ def test_nothing_is_left_unwritten_by_a_client_that_is_over(
     assert len(Cassette(path).unused) == 3
 
 
+def test_who_closes_waits_for_a_thread_that_is_writing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes, goes_on = threading.Event(), threading.Event()
+    replace = recording._replace  # pyright: ignore[reportPrivateUsage]
+
+    def slowly(path: Path, text: bytes) -> None:
+        writes.set()
+        assert goes_on.wait(10)
+        replace(path, text)
+
+    outside = recorded(Scripted(Response(200, {}, b"1"), Response(200, {}, b"2")), Cassette(path))
+    monkeypatch.setattr(recording, "_replace", slowly)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(run_inline, outside.send(GET))
+        assert writes.wait(10)
+        run_inline(outside.send(GET))  # its answer is left to the thread that writes
+        closing = threads.submit(run_inline, outside.close())
+        assert not closing.done()
+        goes_on.set()
+        closing.result(10)
+        written_down = json.loads(path.read_text())["exchanges"]
+        first.result(10)
+    assert len(written_down) == 2
+
+
 def test_a_file_is_readable(path: Path) -> None:
     record(
         path,

@@ -87,16 +87,26 @@ class Recording:
         self._takes.remove(take)
 
     def close(self) -> None:
-        """Write down what was heard of the streams that end with their client."""
-        if self._stale or not all(take.is_over for take in [*self._takes]):
-            self._urgent = True
-            self.save()
+        """Write down what was heard of the streams that end with their client.
+
+        Then all of it is in the file, also where another thread is just writing it.
+        """
+        self._save_all()
+        with self._writing:
+            pass
+        if self._stale:
+            self._save_all()
 
     def end(self) -> None:
         """Write down what a client that was never closed has left unwritten."""
         if self._stale:
             with suppress(SettingsError):  # nobody is there to hear it
-                self.close()
+                self._save_all()
+
+    def _save_all(self) -> None:
+        if self._stale or not all(take.is_over for take in [*self._takes]):
+            self._urgent = True
+            self.save()
 
     def save(self) -> None:
         """Write the file anew, or have it written by whoever is doing so, or later on.
