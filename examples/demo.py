@@ -8,9 +8,12 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -20,6 +23,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from chatloom.webhooks import Event, verify
 from chatroutes import ChatRoutes
 from chatserver_sdk import (
     AsyncChatServerClient,
@@ -208,6 +212,45 @@ def call_a_function(url: str, conversation: str) -> None:
     show("PuterAI goes on, and calls a Python function", told)
 
 
+class Receiver(BaseHTTPRequestHandler):
+    """Is told what happens, and checks that it was our server who told it."""
+
+    secret = ""
+    told: tuple[Event, ...] = ()
+
+    def do_POST(self) -> None:
+        """Take an event."""
+        body = self.rfile.read(int(self.headers["content-length"]))
+        Receiver.told += (verify(self.headers, body, self.secret),)
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing of it."""
+
+
+@contextmanager
+def being_told(url: str) -> Generator[None, None, None]:
+    """Have the account's events told to a receiver of ours; at the end, show what they were."""
+    receiver = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=receiver.serve_forever).start()
+    try:
+        with InfinityAssistantClient(KEY, f"{url}/api") as client:
+            hook = f"http://127.0.0.1:{receiver.server_port}/hook"
+            made = client.create_webhook(hook, ["*"])["webhook"]
+            Receiver.secret = made["secret"]
+            yield
+        while read_back(url, f"/v1/webhooks/{made['id']}/deliveries?state=waiting")["deliveries"]:
+            time.sleep(0.01)
+    finally:
+        receiver.shutdown()
+        receiver.server_close()
+    counts = Counter(event.type for event in Receiver.told)
+    told = Text(", ".join(f"{count} {type}" for type, count in counts.most_common()))
+    told.append(f"\n{len(Receiver.told)} events, each signed, each stored with what it tells of")
+    show("A webhook was told of all that", told)
+
+
 def show_tree(database: Path, conversation: str) -> None:
     """Have `chatloom tree` draw it, beside the server that holds the file."""
     command = [sys.executable, "-m", "chatloom", "tree", conversation, "--db", str(database)]
@@ -259,13 +302,15 @@ def main() -> None:
         database = Path(folder) / "demo.db"
         with running_server(database) as url:
             out.print(f"\n[bold green]chatloom[/] serves [bold]{url}[/] from one file\n")
-            id = talk(url)
-            go_on_elsewhere(url, id)
-            branch_and_merge(url, id)
-            remember_and_research(url, id)
-            call_a_function(url, id)
-            asyncio.run(talk_async(url))
-            show("a provider that breaks off is never taken for a whole answer", break_off(url))
+            with being_told(url):
+                id = talk(url)
+                go_on_elsewhere(url, id)
+                branch_and_merge(url, id)
+                remember_and_research(url, id)
+                call_a_function(url, id)
+                asyncio.run(talk_async(url))
+                broken = break_off(url)
+                show("a provider that breaks off is never taken for a whole answer", broken)
             show_conversation(url, id)
             show_tree(database, id)
         doctor = [sys.executable, "-m", "chatloom", "doctor", "--db", str(database)]
