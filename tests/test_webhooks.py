@@ -174,6 +174,12 @@ def test_an_event_of_the_future_is_told() -> None:
     )
 
 
+def test_what_was_made_of_a_body_is_no_body() -> None:
+    read: Any = {"type": "webhook.ping"}
+    with pytest.raises(TypeError, match="body is what arrived, as bytes, not dict made of it"):
+        verify({}, read, SECRET)
+
+
 def test_a_body_may_be_text() -> None:
     assert verify(headers_of(), BODY.decode(), SECRET, now=NOW).data == DATA
 

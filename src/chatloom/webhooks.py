@@ -13,7 +13,7 @@ import os
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Annotated, Literal, Protocol, TypeAlias, cast, runtime_checkable
 
 import msgspec
 from msgspec import Meta
@@ -86,6 +86,8 @@ def verify(
     del secret  # what reports errors may show locals
     if not keys:
         raise SettingsError(_NO_SECRET)
+    if not isinstance(cast("object", body), bytes | bytearray | memoryview | str):
+        raise TypeError(f"body is what arrived, as bytes, not {type(body).__name__} made of it")
     content = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
     found = _ours_of(headers)
     _check_age(found[_TIMESTAMP], tolerance, now)

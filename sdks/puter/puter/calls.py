@@ -17,7 +17,6 @@ from chatloom.core.turns import Turns
 from puter import answers
 from puter.answers import Answer
 from puter.credentials import Credentials
-from puter.drivers import Driver
 from puter.exceptions import PuterAuthError, PuterSecondFactorError
 from puter.exchange import Exchange
 from puter.questions import Question
@@ -179,8 +178,9 @@ class Calls(Resource[Mode]):
         """Call a driver: by its name, else as a provider of the newer services'."""
         await self._identify()
         engine, absent = self._engine, self._session.absent
+        payload = self._session.driver(name).payload(args)
         if name not in absent:
-            request = self._request(self._session.driver(name), args, turns)
+            request = self._request(payload, turns)
             try:
                 return await engine.unnamed().send(request)
             except SettingsError:
@@ -188,15 +188,12 @@ class Calls(Resource[Mode]):
             except ChatloomError as error:
                 if not _lacks_driver(error) or name == AI_CHAT:
                     raise engine.named(error) from error.__cause__
-        provided = {"provider": name, **args}
-        response = await engine.send(self._request(Driver(AI_CHAT), provided, turns))
+        response = await engine.send(self._request(_of_provider(name, payload), turns))
         absent.add(name)
         return response
 
-    def _request(
-        self, driver: Driver, args: Mapping[str, object], turns: Turns[Mode] | None
-    ) -> Request:
-        body = self._encode(driver.payload(args))
+    def _request(self, payload: Mapping[str, object], turns: Turns[Mode] | None) -> Request:
+        body = self._encode(payload)
         request = self._engine.request("POST", _CALL, (), body, streamed=turns is not None)
         if turns is not None:
             turns.deadline = request.deadline
@@ -212,6 +209,14 @@ class Calls(Resource[Mode]):
 
 
 _NO_DRIVER = re.compile(r"\bdriver\b[^.]*\bnot found|\b(no such|unknown)\b[^.]*\bdriver", re.I)
+
+
+def _of_provider(name: str, payload: Mapping[str, object]) -> Mapping[str, object]:
+    """The same request for a service where drivers are providers."""
+    args = payload.get("args")
+    if isinstance(args, Mapping):
+        payload = {**payload, "args": {"provider": name, **args}}
+    return {**payload, "driver": AI_CHAT}
 
 
 def _lacks_driver(error: ChatloomError) -> bool:

@@ -26,10 +26,21 @@ def hiding(who: Credentials, around: Sequence[Policy]) -> Policy:
         response = await outside.send(request)
         if response.status >= 400 and (password := who.password):
             body = await response.read()
-            response.body = body.replace(password.reveal().encode(), b"[password]")
+            response.body = _without(password.reveal(), body)
         return response
 
     return _within([*around, hide, say_by_status])
+
+
+def _without(password: str, body: bytes) -> bytes:
+    """Blank *password* out, where it is told for its own sake.
+
+    One that is a word like others stays within sentences: there a gap would tell what it is.
+    """
+    spelled = msgspec.json.encode(password)
+    body = body.replace(spelled, b'"[password]"')
+    is_word = len(password) < 8 or password.isalpha()
+    return body if is_word else body.replace(spelled[1:-1], b"[password]")
 
 
 def _within(policies: Sequence[Policy]) -> Policy:

@@ -261,6 +261,15 @@ def test_nothing_shows_a_secret(using: Using, caplog: pytest.LogCaptureFixture) 
     assert not [secret for secret in (PASSWORD, TOKEN) if secret in everything]
 
 
+@pytest.mark.parametrize("password", ["password", "wrong", "the"])
+def test_an_error_does_not_tell_a_password_by_its_gaps(using: Using, password: str) -> None:
+    reply = refused(b"401 Unauthorized", "password_mismatch", "the name or the password is wrong")
+    with service(logins=[reply]) as puter, pytest.raises(PuterAuthError) as caught:
+        using(puter.client(password=password)).login()
+    assert (caught.value.code, "[password]" in str(caught.value)) == ("password_mismatch", False)
+    assert "the name or the password is wrong" in str(caught.value)
+
+
 def test_a_closed_client_has_no_token(using: Using) -> None:
     with service(said("hi")) as puter:
         client = puter.client()

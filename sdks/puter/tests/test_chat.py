@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from chatloom import SettingsError
-from puter import ChatMessage, PuterAI, PuterAnswerError, PuterAPIError, PuterStatusError
+from puter import (
+    ChatMessage,
+    Driver,
+    PuterAI,
+    PuterAnswerError,
+    PuterAPIError,
+    PuterStatusError,
+)
 from support.puter import Using, echo, lines, refused, said, service, text
 
 QUESTION = {"role": "user", "content": "hi"}
@@ -206,6 +214,19 @@ def test_a_service_that_has_no_such_driver_is_asked_for_the_provider(using: Usin
     claude = ("ai-chat", "claude")
     assert told == [("claude", None), claude, claude, ("openai-completion", None)]
     assert len(keys) == 4
+
+
+class Brief(Driver):
+    def arguments(self, args: Mapping[str, object]) -> Mapping[str, object]:
+        return {**args, "max_tokens": 3}
+
+
+def test_a_driver_of_ones_own_asks_such_a_service_as_well(using: Using) -> None:
+    with service(NEWER, said("one"), said("two")) as puter:
+        either = using(puter.client(drivers=[Brief("claude")]))
+        assert [either.chat("hi"), either.chat("hi")] == ["one", "two"]
+        told = [(body["driver"], body["args"]["max_tokens"]) for body in puter.bodies]
+    assert told == [("claude", 3), ("ai-chat", 3), ("ai-chat", 3)]
 
 
 def test_a_stream_falls_back_likewise(using: Using) -> None:

@@ -116,7 +116,7 @@ def existing_database(given: Path | None) -> Path:
     """The database *given*, else the user's own one; fails where there is none."""
     path = database_path(given).absolute()
     if not path.exists():
-        fail(f"there is no database at {path}")
+        fail(f"there is no database at {path}; --db names another one, or CHATLOOM_DB")
     return path
 
 

@@ -81,7 +81,7 @@ def list_webhooks(
         err.print("no events are told anywhere")
 
 
-_COLUMNS = ("address", "id", "account", "events", "state", "last delivered", "failed since")
+_COLUMNS = ("address", "id", "account", "events", "state", "last delivered", "failures since")
 
 
 def _row(webhook: Webhook) -> tuple[str, ...]:
