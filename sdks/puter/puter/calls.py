@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import cast
 
 import msgspec
 
@@ -215,8 +216,8 @@ def _of_provider(name: str, payload: Mapping[str, object]) -> Mapping[str, objec
     """The same request for a service where drivers are providers."""
     args = payload.get("args")
     if isinstance(args, Mapping):
-        payload = {**payload, "args": {"provider": name, **args}}
-    return {**payload, "driver": AI_CHAT}
+        args = {"provider": name, **cast("Mapping[str, object]", args)}
+    return {**payload, "driver": AI_CHAT, "args": args}
 
 
 def _lacks_driver(error: ChatloomError) -> bool:
