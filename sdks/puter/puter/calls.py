@@ -214,10 +214,10 @@ _NO_DRIVER = re.compile(r"\bdriver\b[^.]*\bnot found|\b(no such|unknown)\b[^.]*\
 
 def _of_provider(name: str, payload: Mapping[str, object]) -> Mapping[str, object]:
     """The same request for a service where drivers are providers."""
-    args = payload.get("args")
+    payload, args = {**payload, "driver": AI_CHAT}, payload.get("args")
     if isinstance(args, Mapping):
-        args = {"provider": name, **cast("Mapping[str, object]", args)}
-    return {**payload, "driver": AI_CHAT, "args": args}
+        payload["args"] = {"provider": name, **cast("Mapping[str, object]", args)}
+    return payload
 
 
 def _lacks_driver(error: ChatloomError) -> bool:
