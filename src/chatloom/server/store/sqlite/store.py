@@ -23,6 +23,7 @@ from chatloom.server.store.sqlite.administration import Administration
 from chatloom.server.store.sqlite.archive import Archive
 from chatloom.server.store.sqlite.balances import Balances
 from chatloom.server.store.sqlite.check import check
+from chatloom.server.store.sqlite.deliveries import Deliveries
 from chatloom.server.store.sqlite.keys import Keys
 from chatloom.server.store.sqlite.knowledge import Knowledge
 from chatloom.server.store.sqlite.memory import Memories
@@ -32,11 +33,10 @@ from chatloom.server.store.sqlite.places import File, Memory
 from chatloom.server.store.sqlite.spending import Spending
 from chatloom.server.store.sqlite.trees import Trees
 from chatloom.server.store.sqlite.turns import Turns
-from chatloom.server.store.sqlite.webhooks import Webhooks
 
 
 class SQLiteStore(
-    Keys, People, Spending, Administration, Trees, Archive, Knowledge, Memories, Webhooks
+    Keys, People, Spending, Administration, Trees, Archive, Knowledge, Memories, Deliveries
 ):
     """Everything in the file at *path*; where that is `None`, in memory, until it is closed.
 

@@ -1,17 +1,15 @@
-"""Webhooks kept by SQLite, and what became of what they were to be told."""
+"""Webhooks kept by SQLite: made, changed, disabled, and what signs for them."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection
 
 import msgspec
 from msgspec import UNSET
 
 from chatloom.core.secret import Secret
-from chatloom.server.events.kinds import Event
 from chatloom.server.events.reports import of_disabled
-from chatloom.server.ids import first_id_at, milliseconds
 from chatloom.server.store.administration import Deed
 from chatloom.server.store.sqlite import rows
 from chatloom.server.store.sqlite.audit import record
@@ -21,12 +19,7 @@ from chatloom.server.store.sqlite.statements import statements
 from chatloom.server.store.trees import Repeatable
 from chatloom.server.store.webhooks import (
     MOST_SECRETS,
-    Attempt,
-    Attempted,
-    Delivery,
-    DeliveryState,
     Disabled,
-    Due,
     SigningSecret,
     TooManySecrets,
     TooManyWebhooks,
@@ -35,13 +28,10 @@ from chatloom.server.store.webhooks import (
 )
 
 _SQL = "webhooks.sql"
-_BEHIND_ALL = 2**63 - 1
-_FORGOTTEN = 500
-"""Deliveries to forget in one go, so that others need not wait for all of them."""
 
 
 class Webhooks(Opened):
-    """Keeps webhooks and the outbox."""
+    """Keeps webhooks."""
 
     async def add_webhook(
         self,
@@ -69,7 +59,7 @@ class Webhooks(Opened):
         return await self._place.write(write, durable=True)
 
     async def webhook(self, id: str) -> Webhook | None:
-        return _find(self._reader, id)
+        return find_webhook(self._reader, id)
 
     async def webhooks(self, account_id: str | None = None) -> list[Webhook]:
         sql = statements(_SQL)
@@ -83,12 +73,12 @@ class Webhooks(Opened):
         self, id: str, change: WebhookChange, *, now: int, deed: Deed
     ) -> Webhook | None:
         def write(connection: sqlite3.Connection) -> Webhook | None:
-            sql, old = statements(_SQL), _find(connection, id)
+            sql, old = statements(_SQL), find_webhook(connection, id)
             if old is None:
                 return None
             values = (
                 old.url if change.url is UNSET else change.url,
-                _names(old.events if change.events is UNSET else change.events),
+                names_of(old.events if change.events is UNSET else change.events),
                 old.description if change.description is UNSET else change.description,
             )
             connection.execute(sql["change_webhook"], (id, *values, now))
@@ -99,7 +89,7 @@ class Webhooks(Opened):
             record(connection, deed)
             self._outbox.change()
             self._outbox.rouse(id)
-            return _find(connection, id)
+            return find_webhook(connection, id)
 
         return await self._place.write(write, durable=True)
 
@@ -112,7 +102,7 @@ class Webhooks(Opened):
         self, connection: sqlite3.Connection, id: str, because: Disabled, now: int
     ) -> None:
         """Disable a webhook, and tell others so."""
-        webhook = _find(connection, id)
+        webhook = find_webhook(connection, id)
         if webhook is not None and self._disable(connection, id, because, now):
             told = of_disabled(webhook, because, webhook.failures, now)
             self._outbox.report(connection, [told], but=id)
@@ -145,7 +135,7 @@ class Webhooks(Opened):
     ) -> None:
         def write(connection: sqlite3.Connection) -> None:
             sql = statements(_SQL)
-            if _find(connection, secret.webhook_id) is None:
+            if find_webhook(connection, secret.webhook_id) is None:
                 return
             connection.execute(sql["expire_webhook_secrets"], (secret.webhook_id, old_expire_at))
             at = (secret.webhook_id, secret.created_at)
@@ -168,178 +158,11 @@ class Webhooks(Opened):
             for webhook_id, value, created_at, expires_at in found
         ]
 
-    async def tell_webhook(self, id: str, event: Event, deed: Deed | None = None) -> None:
-        def write(connection: sqlite3.Connection) -> None:
-            self._outbox.tell(connection, event, id)
-            record(connection, deed)
 
-        await self._place.write(write, durable=True)
-
-    async def replay_events(
-        self,
-        webhook_id: str,
-        *,
-        events: Sequence[str] | None = None,
-        states: Collection[DeliveryState] = ("failed", "missed"),
-        since: int | None = None,
-        until: int | None = None,
-        now: int,
-        deed: Deed,
-    ) -> int:
-        def write(connection: sqlite3.Connection) -> int:
-            sql, webhook = statements(_SQL), _find(connection, webhook_id)
-            if webhook is None or webhook.disabled_at is not None:
-                return 0
-            if events is not None:
-                named = (webhook_id, _names(events), now)
-                count = connection.execute(sql["replay_named"], named).rowcount
-            else:
-                some = (webhook_id, _names(states), since, until, now)
-                count = connection.execute(sql["replay_some"], some).rowcount
-            if count:
-                connection.execute(sql["wait_in_lanes"], (webhook_id,))
-                record(connection, deed)
-                self._outbox.rouse(webhook_id)
-            return count
-
-        return await self._place.write(write, durable=True)
-
-    async def deliveries(
-        self,
-        webhook_id: str,
-        *,
-        state: DeliveryState | None = None,
-        event_id: str | None = None,
-        before: int | None = None,
-        limit: int,
-    ) -> list[Delivery]:
-        page = (webhook_id, _BEHIND_ALL if before is None else before, limit)
-
-        def read() -> list[Delivery]:
-            found = _deliveries(self._reader, page, state, event_id)
-            if not found:
-                return []
-            span = (webhook_id, found[-1][0], found[0][0])
-            attempts: dict[int, list[Attempt]] = {}
-            for number, *told in self._reader.execute(statements(_SQL)["delivery_attempts"], span):
-                attempts.setdefault(number, []).append(_attempt(told))
-            return [_delivery(row, attempts.get(row[0], [])) for row in found]
-
-        return await self._place.apart(read)
-
-    async def webhooks_waited_for(self) -> list[str]:
-        return [id for (id,) in self._reader.execute(statements(_SQL)["waited_for"])]
-
-    async def due(self, webhook_id: str, *, now: int, limit: int) -> tuple[list[int], int | None]:
-        due: list[int] = []
-        found = self._reader.execute(statements(_SQL)["due"], (webhook_id, limit + 1))
-        for number, next_at in found.fetchall():
-            if next_at > now or len(due) == limit:
-                return due, next_at
-            due.append(number)
-        return due, None
-
-    async def due_event(self, webhook_id: str, number: int) -> Due | None:
-        row = rows.one(self._reader, statements(_SQL)["due_event"], webhook_id, number)
-        if row is None:
-            return None
-        _, id, type, body, attempts, tries, first_at = row
-        return Due(
-            number=number,
-            event_id=id,
-            type=type,
-            body=body.encode(),
-            attempts=attempts,
-            tries=tries,
-            first_at=first_at,
-        )
-
-    async def note_attempt(self, attempted: Attempted) -> None:
-        await self._place.write(
-            lambda connection: self._note_attempt(connection, attempted), durable=True
-        )
-
-    def _note_attempt(self, connection: sqlite3.Connection, noted: Attempted) -> None:
-        sql, attempt = statements(_SQL), noted.attempt
-        id, number = noted.webhook_id, noted.due.number
-        values = (id, number, noted.state, noted.next_at, attempt.started_at)
-        # RETURNING rows must all be fetched before the statement is done.
-        told = connection.execute(sql["note_attempt"], values).fetchall()
-        is_late = not told
-        told = told or connection.execute(sql["note_late_attempt"], values[:3]).fetchall()
-        if not told:
-            return
-        ((lane, attempts),) = told
-        # It may have been replayed meanwhile, and sent: ours is the count that is right.
-        counted = msgspec.structs.replace(attempt, number=attempts)
-        connection.execute(sql["add_delivery_attempt"], _of_attempt(id, number, counted))
-        if noted.state == "delivered":
-            times = (id, attempt.started_at, attempt.ended_at)
-            connection.execute(sql["webhook_took"], times)
-        else:
-            connection.execute(sql["webhook_failed"], (id, attempt.started_at))
-        if is_late:
-            return
-        if noted.state != "waiting" and lane is not None:
-            connection.execute(sql["next_in_lane"], (id, lane, attempt.ended_at))
-        self._outbox.rouse(id)
-        if noted.disables is not None:
-            self._give_up(connection, id, noted.disables, attempt.ended_at)
-
-    async def forget_events(self, before: int) -> int:
-        def write(connection: sqlite3.Connection) -> int:
-            sql = statements(_SQL)
-            found = connection.execute(
-                sql["old_deliveries"], (first_id_at(before), _FORGOTTEN)
-            ).fetchall()
-            found = found or connection.execute(sql["removed_deliveries"], (_FORGOTTEN,)).fetchall()
-            named = [(webhook_id, event) for webhook_id, event, _ in found]
-            connection.executemany(sql["forget_attempts"], named)
-            connection.executemany(sql["forget_delivery"], named)
-            lanes = {(webhook_id, lane) for webhook_id, _, lane in found if lane is not None}
-            for webhook_id, lane in lanes:
-                connection.execute(sql["next_in_lane"], (webhook_id, lane, before))
-                self._outbox.rouse(webhook_id)
-            events = [(event,) for _, event in named]
-            return connection.executemany(sql["forget_event"], events).rowcount if events else -1
-
-        forgotten = 0
-        while (some := await self._place.write(write)) >= 0:
-            forgotten += some
-        await self._place.write(_forget_rest)
-        return forgotten
-
-    def wake_by(self, wake: Callable[[frozenset[str]], None] | None) -> None:
-        self._outbox.wake = wake
-
-
-def _forget_rest(connection: sqlite3.Connection) -> None:
-    """Forget webhooks of which nothing is left to be told, and secrets that sign no more."""
-    sql = statements(_SQL)
-    connection.execute(sql["forget_old_secrets"], (milliseconds(),))
-    connection.execute(sql["forget_removed_webhooks"])
-
-
-def _find(connection: sqlite3.Connection, id: str) -> Webhook | None:
+def find_webhook(connection: sqlite3.Connection, id: str) -> Webhook | None:
+    """The webhook of this id, unless it is removed."""
     row = rows.one(connection, statements(_SQL)["webhook"], id)
     return None if row is None else _webhook(row)
-
-
-def _deliveries(
-    connection: sqlite3.Connection,
-    page: tuple[str, int, int],
-    state: DeliveryState | None,
-    event_id: str | None,
-) -> list[rows.Row]:
-    """Some of a webhook's, each found by the index that fits."""
-    sql = statements(_SQL)
-    if event_id is not None:
-        found = connection.execute(sql["deliveries_of_event"], (*page, event_id, state))
-    elif state is not None:
-        found = connection.execute(sql["deliveries_in_state"], (*page, state))
-    else:
-        found = connection.execute(sql["deliveries"], page)
-    return found.fetchall()
 
 
 def _webhook(row: rows.Row) -> Webhook:
@@ -370,7 +193,7 @@ def _of_webhook(webhook: Webhook) -> rows.Row:
         webhook.organization,
         webhook.key_id,
         webhook.url,
-        _names(webhook.events),
+        names_of(webhook.events),
         webhook.description,
         webhook.created_at,
         webhook.updated_at,
@@ -381,32 +204,8 @@ def _of_secret(secret: SigningSecret) -> rows.Row:
     return (secret.webhook_id, secret.created_at, secret.expires_at, secret.value.reveal())
 
 
-def _of_attempt(webhook_id: str, event: int, attempt: Attempt) -> rows.Row:
-    times = (attempt.number, attempt.started_at, attempt.ended_at)
-    return (webhook_id, event, *times, attempt.status, attempt.problem, attempt.response)
-
-
-def _attempt(told: Sequence[object]) -> Attempt:
-    names = ("number", "started_at", "ended_at", "status", "problem", "response")
-    return msgspec.convert(dict(zip(names, told, strict=True)), Attempt)
-
-
-def _delivery(row: rows.Row, attempts: Sequence[Attempt]) -> Delivery:
-    number, webhook_id, event_id, type, conversation_id, state, created_at, next_at = row
-    return Delivery(
-        number=number,
-        webhook_id=webhook_id,
-        event_id=event_id,
-        type=type,
-        conversation_id=conversation_id,
-        state=state,
-        created_at=created_at,
-        next_at=next_at,
-        attempts=tuple(attempts),
-    )
-
-
-def _names(names: Collection[str]) -> str:
+def names_of(names: Collection[str]) -> str:
+    """Names as they are written."""
     return msgspec.json.encode(list(names)).decode()
 
 
